@@ -1,0 +1,155 @@
+"""Field selectors: `metadata.name=web,status.phase!=Running`, and which fields each kind can be selected by.
+
+Source: the Kubernetes page "Field Selectors"; the fields of each kind are those that Kubernetes indexes.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from apimachinery.resources import EVENTS, NAMESPACES, NODES, PODS, SECRETS, SERVICES, Resource
+
+
+class FieldSelectorError(ValueError):
+    """The text is no field selector, or names a field that cannot be selected by."""
+
+
+@dataclass(frozen=True)
+class FieldRequirement:
+    path: str
+    value: str
+    negated: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.path}{'!=' if self.negated else '='}{self.value}"
+
+
+@dataclass(frozen=True)
+class FieldSelector:
+    """Requirements that must all hold; none means everything matches."""
+
+    requirements: tuple[FieldRequirement, ...] = ()
+
+    def matches(self, fields: Mapping[str, str]) -> bool:
+        return all((fields.get(each.path, "") == each.value) != each.negated for each in self.requirements)
+
+    @property
+    def empty(self) -> bool:
+        return not self.requirements
+
+    def exact(self, path: str) -> str | None:
+        """The one value that `path` must have, if the selector says so."""
+        return next((each.value for each in self.requirements if each.path == path and not each.negated), None)
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self.requirements))
+
+
+EVERYTHING = FieldSelector()
+
+_COMMON = ("metadata.name", "metadata.namespace")
+_SELECTABLE: dict[Resource, tuple[str, ...]] = {
+    PODS: (
+        "spec.nodeName",
+        "spec.restartPolicy",
+        "spec.schedulerName",
+        "spec.serviceAccountName",
+        "spec.hostNetwork",
+        "status.phase",
+        "status.podIP",
+        "status.podIPs",
+        "status.nominatedNodeName",
+    ),
+    NODES: ("spec.unschedulable",),
+    NAMESPACES: ("status.phase",),
+    SECRETS: ("type",),
+    SERVICES: ("spec.clusterIP", "spec.type"),
+    EVENTS: (
+        "involvedObject.kind",
+        "involvedObject.namespace",
+        "involvedObject.name",
+        "involvedObject.uid",
+        "involvedObject.apiVersion",
+        "involvedObject.resourceVersion",
+        "involvedObject.fieldPath",
+        "reason",
+        "reportingComponent",
+        "source",
+        "type",
+    ),
+}
+
+
+def selectable(resource: Resource) -> tuple[str, ...]:
+    """The paths that objects of this resource can be selected by."""
+    return _COMMON + _SELECTABLE.get(resource, ())
+
+
+def parse(text: str, resource: Resource | None = None) -> FieldSelector:
+    """The selector of `a=b,c==d,e!=f`; with a resource, its fields are checked; raises FieldSelectorError."""
+    requirements = []
+    for term in filter(None, _terms(text)):
+        requirement = _requirement(term)
+        if resource is not None and requirement.path not in selectable(resource):
+            raise FieldSelectorError(f'field label not supported: "{requirement.path}"')
+        requirements.append(requirement)
+    return FieldSelector(tuple(requirements))
+
+
+def extract(resource: Resource, plain: Mapping[str, Any]) -> dict[str, str]:
+    """The selectable fields of one object, given as plain data."""
+    return {path: _READERS.get((resource, path), _read)(plain, path) for path in selectable(resource)}
+
+
+def _terms(text: str) -> list[str]:
+    """Split at commas that no backslash escapes."""
+    terms, current, escaped = [], "", False
+    for character in text:
+        if escaped:
+            current, escaped = current + character, False
+        elif character == "\\":
+            escaped = True
+        elif character == ",":
+            terms.append(current)
+            current = ""
+        else:
+            current += character
+    return [*terms, current]
+
+
+def _requirement(term: str) -> FieldRequirement:
+    for operator in ("!=", "==", "="):
+        path, found, value = term.partition(operator)
+        if found:
+            return FieldRequirement(path.strip(), value.strip(), negated=operator == "!=")
+    raise FieldSelectorError(f"invalid field selector {term!r}: expected a path, = or !=, and a value")
+
+
+def _read(plain: Mapping[str, Any], path: str) -> str:
+    value: Any = plain
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
+
+
+def _read_boolean(plain: Mapping[str, Any], path: str) -> str:
+    return _read(plain, path) or "false"
+
+
+def _read_source(plain: Mapping[str, Any], path: str) -> str:
+    return _read(plain, "source.component") or _read(plain, "reportingComponent")
+
+
+def _read_ips(plain: Mapping[str, Any], path: str) -> str:
+    status = plain.get("status") or {}
+    return ",".join(entry.get("ip", "") for entry in status.get("podIPs") or ())
+
+
+_READERS: dict[tuple[Resource, str], Callable[[Mapping[str, Any], str], str]] = {
+    (NODES, "spec.unschedulable"): _read_boolean,
+    (PODS, "spec.hostNetwork"): _read_boolean,
+    (PODS, "status.podIPs"): _read_ips,
+    (EVENTS, "source"): _read_source,
+}

@@ -1,0 +1,117 @@
+"""Workloads: ReplicaSets and Deployments (group apps/v1)."""
+
+from typing import Annotated
+
+import msgspec
+
+from apimachinery.kinds.base import Base, IntOrString, Merge, Time, constant
+from apimachinery.kinds.meta import LabelSelector, ObjectMeta
+from apimachinery.kinds.object import Object
+from apimachinery.kinds.pods import PodTemplateSpec
+
+
+class ReplicaSetSpec(Base):
+    """apps/v1.ReplicaSetSpec"""
+
+    min_ready_seconds: int | None = None
+    replicas: int | None = None
+    selector: LabelSelector = msgspec.field(default_factory=LabelSelector)
+    template: PodTemplateSpec = msgspec.field(default_factory=PodTemplateSpec)
+
+
+class ReplicaSetCondition(Base):
+    """apps/v1.ReplicaSetCondition"""
+
+    last_transition_time: Time | None = None
+    message: str = ""
+    reason: str = ""
+    status: str = msgspec.field(default_factory=str)
+    type: str = msgspec.field(default_factory=str)
+
+
+class ReplicaSetStatus(Base):
+    """apps/v1.ReplicaSetStatus"""
+
+    available_replicas: int | None = None
+    conditions: Annotated[
+        list[ReplicaSetCondition], Merge(patch="merge", merge_key="type", list_type="map", keys=("type",))
+    ] = []
+    fully_labeled_replicas: int | None = None
+    observed_generation: int | None = None
+    ready_replicas: int | None = None
+    replicas: int = msgspec.field(default_factory=int)
+    terminating_replicas: int | None = None
+
+
+class ReplicaSet(Object):
+    """apps/v1.ReplicaSet"""
+
+    api_version: str = msgspec.field(name="apiVersion", default_factory=constant("apps/v1"))
+    kind: str = msgspec.field(name="kind", default_factory=constant("ReplicaSet"))
+    metadata: ObjectMeta = msgspec.field(default_factory=ObjectMeta)
+    spec: ReplicaSetSpec = msgspec.field(default_factory=ReplicaSetSpec)
+    status: ReplicaSetStatus = msgspec.field(default_factory=ReplicaSetStatus)
+
+
+class RollingUpdateDeployment(Base):
+    """apps/v1.RollingUpdateDeployment"""
+
+    max_surge: IntOrString | None = None
+    max_unavailable: IntOrString | None = None
+
+
+class DeploymentStrategy(Base):
+    """apps/v1.DeploymentStrategy"""
+
+    rolling_update: RollingUpdateDeployment | None = None
+    type: str = ""
+
+
+class DeploymentSpec(Base):
+    """apps/v1.DeploymentSpec"""
+
+    min_ready_seconds: int | None = None
+    paused: bool | None = None
+    progress_deadline_seconds: int | None = None
+    replicas: int | None = None
+    revision_history_limit: int | None = None
+    selector: LabelSelector = msgspec.field(default_factory=LabelSelector)
+    strategy: Annotated[DeploymentStrategy, Merge(patch="retainKeys")] = msgspec.field(default_factory=DeploymentStrategy)
+    template: PodTemplateSpec = msgspec.field(default_factory=PodTemplateSpec)
+
+
+class DeploymentCondition(Base):
+    """apps/v1.DeploymentCondition"""
+
+    last_transition_time: Time | None = None
+    last_update_time: Time | None = None
+    message: str = ""
+    reason: str = ""
+    status: str = msgspec.field(default_factory=str)
+    type: str = msgspec.field(default_factory=str)
+
+
+class DeploymentStatus(Base):
+    """apps/v1.DeploymentStatus"""
+
+    available_replicas: int | None = None
+    collision_count: int | None = None
+    conditions: Annotated[
+        list[DeploymentCondition], Merge(patch="merge", merge_key="type", list_type="map", keys=("type",))
+    ] = []
+    observed_generation: int | None = None
+    ready_replicas: int | None = None
+    replicas: int | None = None
+    terminating_replicas: int | None = None
+    unavailable_replicas: int | None = None
+    updated_replicas: int | None = None
+
+
+class Deployment(Object):
+    """apps/v1.Deployment"""
+
+    api_version: str = msgspec.field(name="apiVersion", default_factory=constant("apps/v1"))
+    kind: str = msgspec.field(name="kind", default_factory=constant("Deployment"))
+    metadata: ObjectMeta = msgspec.field(default_factory=ObjectMeta)
+    spec: DeploymentSpec = msgspec.field(default_factory=DeploymentSpec)
+    status: DeploymentStatus = msgspec.field(default_factory=DeploymentStatus)

@@ -1,0 +1,56 @@
+"""What all kinds are made of: the Struct base, scalar aliases and the marks that steer merging.
+
+`omit_defaults` leaves out what was not given, as `omitempty` does in Kubernetes; a field that Kubernetes always writes has a
+default factory that msgspec does not recognise as a default, so it is always written. The garbage collector need not track
+these objects (`gc=False`): they form trees.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import msgspec
+
+Time: TypeAlias = str
+"""RFC 3339 in UTC with whole seconds, `2026-01-31T12:00:00Z`."""
+
+MicroTime: TypeAlias = str
+"""RFC 3339 in UTC with microseconds, `2026-01-31T12:00:00.000000Z`."""
+
+Quantity: TypeAlias = str | int | float
+"""A resource quantity (`100m`, `1Gi`, `2`); the API server stores its canonical string."""
+
+IntOrString: TypeAlias = int | str
+"""A number, or a name or percentage in its place."""
+
+FreeForm: TypeAlias = Any
+"""JSON that the API does not look into."""
+
+
+@dataclass(frozen=True)
+class Merge:
+    """How patches merge a field: a strategic merge patch reads `patch` and `merge_key`, server-side apply the rest.
+
+    patch: "", "merge", "retainKeys" or "merge,retainKeys"; list_type: "", "atomic", "set" or "map"; map_type: "" or "atomic".
+    Source: the `x-kubernetes-*` extensions of Kubernetes' OpenAPI document.
+    """
+
+    patch: str = ""
+    merge_key: str = ""
+    list_type: str = ""
+    keys: tuple[str, ...] = ()
+    map_type: str = ""
+
+
+class Base(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, rename="camel"):
+    """A part of an object."""
+
+
+def required_list() -> list[Any]:
+    """An empty list that is written even when it stays empty."""
+    return []
+
+
+def constant(value: str) -> Callable[[], str]:
+    """A factory for a field that is written whatever its value, such as apiVersion and kind."""
+    return lambda: value

@@ -1,0 +1,28 @@
+"""Leases (group coordination.k8s.io/v1)."""
+
+import msgspec
+
+from apimachinery.kinds.base import Base, MicroTime, constant
+from apimachinery.kinds.meta import ObjectMeta
+from apimachinery.kinds.object import Object
+
+
+class LeaseSpec(Base):
+    """coordination/v1.LeaseSpec"""
+
+    acquire_time: MicroTime | None = None
+    holder_identity: str = ""
+    lease_duration_seconds: int | None = None
+    lease_transitions: int | None = None
+    preferred_holder: str = ""
+    renew_time: MicroTime | None = None
+    strategy: str = ""
+
+
+class Lease(Object):
+    """coordination/v1.Lease"""
+
+    api_version: str = msgspec.field(name="apiVersion", default_factory=constant("coordination.k8s.io/v1"))
+    kind: str = msgspec.field(name="kind", default_factory=constant("Lease"))
+    metadata: ObjectMeta = msgspec.field(default_factory=ObjectMeta)
+    spec: LeaseSpec = msgspec.field(default_factory=LeaseSpec)

@@ -1,0 +1,1 @@
+"""The wire between processes: sources in *.proto, generated code in gen/ (never edited; `python -m proto.generate`)."""
