@@ -1,0 +1,1 @@
+"""What every process of Coxswain shares: configuration, logging, metrics, health, signals."""
