@@ -1,0 +1,1 @@
+"""The forms of patches, one module each; `apimachinery.patch` is the way in."""
