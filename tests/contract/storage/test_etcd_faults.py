@@ -1,0 +1,218 @@
+"""What the etcd adapter holds when etcd is killed, restarted, full, or reached over mutual TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from apiserver.storage.etcd import EtcdStorage
+from apiserver.storage.etcd_endpoints import TlsFiles
+from apiserver.storage.port import Change, NoSpace, StorageError, Unavailable
+from tests.support.etcd import Etcd
+
+PREFIX = b"/registry/pods/"
+WAIT_S = 30.0
+
+
+@pytest.fixture
+async def storage(etcd: Etcd) -> AsyncIterator[EtcdStorage]:
+    adapter = EtcdStorage([etcd.endpoint])
+    yield adapter
+    await adapter.close()
+
+
+class History:
+    """Everything a watch has delivered."""
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+
+    async def record(self, storage: EtcdStorage, start_revision: int) -> None:
+        async for batch in storage.watch(PREFIX, start_revision):
+            self.changes.extend(batch.changes)
+
+
+async def test_nothing_acknowledged_is_lost_when_etcd_is_killed(etcd: Etcd, storage: EtcdStorage) -> None:
+    """Writers and a watcher go on through two SIGKILLs: no gap, no repetition, every acknowledged write survives."""
+    history = History()
+    watching = asyncio.create_task(history.record(storage, await storage.current_revision() + 1))
+    acknowledged: dict[bytes, int] = {}
+    uncertain: set[bytes] = set()
+    stop = asyncio.Event()
+
+    async def write(worker: int) -> None:
+        for number in itertools.count():
+            if stop.is_set():
+                return
+            key = PREFIX + b"%d-%d" % (worker, number)
+            try:
+                acknowledged[key] = await storage.create(key, b"uid-" + key)
+            except Unavailable as error:
+                assert error.uncertain
+                uncertain.add(key)
+
+    writers = [asyncio.create_task(write(worker)) for worker in range(8)]
+    for _ in range(2):
+        await asyncio.sleep(0.5)
+        etcd.kill()
+        await asyncio.sleep(0.3)
+        await asyncio.to_thread(etcd.start)
+    await asyncio.sleep(0.5)
+    stop.set()
+    async with asyncio.timeout(WAIT_S):
+        await asyncio.gather(*writers)
+        page = await storage.list(PREFIX)
+        while len(history.changes) < len(page.items):
+            await asyncio.sleep(0.02)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    stored = {item.key: item.mod_revision for item in page.items}
+    assert acknowledged.items() <= stored.items()
+    assert stored.keys() <= acknowledged.keys() | uncertain
+    assert [(c.key, c.mod_revision) for c in history.changes] == sorted(stored.items(), key=lambda item: item[1])
+
+
+async def test_a_watch_from_the_past_is_caught_up(storage: EtcdStorage) -> None:
+    """More history than the adapter remembers is read from etcd, then followed live."""
+    start = await storage.current_revision()
+    wanted = []
+    for burst in range(100):
+        writes = [storage.create(PREFIX + b"%d-%d" % (burst, n), b"v") for n in range(64)]
+        wanted.extend(await asyncio.gather(*writes))
+    latest = storage.watch(PREFIX, await storage.current_revision() + 1)
+    asking = asyncio.create_task(anext(latest))
+    while len(wanted) < 6_500:
+        wanted.append(await storage.create(PREFIX + b"extra-%d" % len(wanted), b"v"))
+    await asking
+    watch = storage.watch(PREFIX, start + 1)
+    seen: list[int] = []
+    async with asyncio.timeout(WAIT_S):
+        while len(seen) < len(wanted):
+            seen.extend(change.mod_revision for change in (await anext(watch)).changes)
+    assert seen == sorted(wanted)
+    await latest.aclose()
+    await watch.aclose()
+
+
+async def test_no_answer_is_an_error_in_bounded_time(etcd: Etcd) -> None:
+    storage = EtcdStorage([etcd.endpoint], call_timeout_s=0.5)
+    await storage.current_revision()
+    etcd.kill()
+    async with asyncio.timeout(5):
+        with pytest.raises(Unavailable):
+            await storage.get(b"key")
+    await asyncio.to_thread(etcd.start)
+    assert await storage.get(b"key") is None
+    await storage.close()
+
+
+async def test_another_member_serves_when_the_first_does_not(etcd: Etcd) -> None:
+    storage = EtcdStorage(["127.0.0.1:1", etcd.endpoint])
+    async with asyncio.timeout(WAIT_S):
+        created = await storage.create(PREFIX + b"a", b"v")
+        watch = storage.watch(PREFIX, created)
+        assert [change.mod_revision for change in (await anext(watch)).changes] == [created]
+    await storage.close()
+
+
+async def test_a_value_without_a_place_is_served(storage: EtcdStorage) -> None:
+    """Something another tool wrote."""
+    from aetcd import rpc  # type: ignore[import-untyped]
+
+    kv = storage._endpoints.active.kv
+    await kv.Put(rpc.PutRequest(key=PREFIX + b"foreign", value=b'{"a":1}'))
+    found = await storage.get(PREFIX + b"foreign")
+    assert found is not None
+    assert found.value == b'{"a":1}'
+    updated = await storage.update(found.key, b"{}", expected_revision=found.mod_revision)
+    assert updated > found.mod_revision
+
+
+async def test_a_create_survives_the_loss_of_its_lease(storage: EtcdStorage) -> None:
+    from aetcd import rpc
+
+    await storage.create(PREFIX + b"a", b"v", ttl_s=600)
+    lease = next(iter(storage._committer._leases._open.values())).lease
+    await storage._endpoints.active.lease.LeaseRevoke(rpc.LeaseRevokeRequest(ID=lease))
+    await storage.create(PREFIX + b"b", b"v", ttl_s=600)
+    assert [item.key for item in (await storage.list(PREFIX)).items] == [PREFIX + b"b"]
+
+
+async def test_a_full_store_refuses_and_keeps_what_it_acknowledged(tmp_path: Path) -> None:
+    server = Etcd(tmp_path, extra=("--quota-backend-bytes", str(4 << 20)))
+    server.start()
+    storage = EtcdStorage([server.endpoint])
+    try:
+        acknowledged = 0
+        refused: list[StorageError] = []
+        while not refused:
+            keys = [PREFIX + b"%06d" % number for number in range(acknowledged, acknowledged + 8)]
+            results = await asyncio.gather(
+                *[storage.create(key, b"x" * 50_000) for key in keys], return_exceptions=True
+            )
+            acknowledged += sum(isinstance(result, int) for result in results)
+            refused = [result for result in results if isinstance(result, StorageError)]
+            assert acknowledged < 1_000
+        assert {type(error) for error in refused} == {NoSpace}
+        assert len((await storage.list(PREFIX)).items) == acknowledged
+        with pytest.raises(NoSpace):
+            await storage.create(PREFIX + b"one more", b"x" * 50_000)
+    finally:
+        await storage.close()
+        server.stop()
+
+
+async def test_mutual_tls(tmp_path: Path) -> None:
+    files = make_certificates(tmp_path)
+    server = Etcd(tmp_path / "etcd", tls=(files.ca_file, files.cert_file, files.key_file))
+    server.start()
+    try:
+        storage = EtcdStorage([server.endpoint], tls=files)
+        await storage.create(PREFIX + b"a", b"v")
+        await storage.close()
+        anonymous = EtcdStorage([server.endpoint], call_timeout_s=0.5)
+        with pytest.raises(Unavailable):
+            await anonymous.get(PREFIX + b"a")
+        await anonymous.close()
+    finally:
+        server.stop()
+
+
+def make_certificates(directory: Path) -> TlsFiles:
+    """One certificate that is its own authority, good for a server on 127.0.0.1 and for a client."""
+    import ipaddress
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    files = TlsFiles(directory / "ca.pem", directory / "cert.pem", directory / "key.pem")
+    files.ca_file.write_bytes(pem)
+    files.cert_file.write_bytes(pem)
+    files.key_file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return files
