@@ -1,0 +1,1 @@
+"""Keeps as many pods of one template running as a ReplicaSet asks for."""

@@ -1,0 +1,1 @@
+"""What several controllers know about pods, owners and their own loops; it decides nothing for them."""
