@@ -56,6 +56,14 @@ def convert(cls: type[T], plain: Any) -> T:
         raise errors.bad_request(f"{cls.__name__} in the request cannot be handled: {_sentence(str(error))}") from error
 
 
+def decode_plain(data: bytes | str) -> Any:
+    """Plain data from JSON; raises ApiError (400) for what is no JSON."""
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise errors.bad_request(f"the object provided is malformed: {error}") from error
+
+
 def to_plain(value: Any) -> Any:
     """Dicts, lists and scalars, as they stand in the JSON."""
     return msgspec.to_builtins(value)

@@ -1,0 +1,1 @@
+"""How components speak with the API server: client, informers, queues, leader election, events."""
