@@ -84,9 +84,9 @@ def plan(observed: Observed) -> Plan:
     if not frozen and deployment.metadata.deletion_timestamp is None:
         status.with_progress(deployment, described, new, news, now)
         status.with_failures(described, observed.sets, new, now)
-    if not actions and deployment.metadata.deletion_timestamp is None:
-        if deployment.spec.paused or status.complete(deployment, described):
-            actions = tuple(DeleteSet(rs) for rs in history.disposable(deployment, old))
+    settled = deployment.spec.paused or status.complete(deployment, described)
+    if settled and not actions and deployment.metadata.deletion_timestamp is None:
+        actions = tuple(DeleteSet(rs) for rs in history.disposable(deployment, old))
     return Plan(actions, described, _revision(deployment, new, actions), _look_again_s(deployment, described, now))
 
 

@@ -98,9 +98,7 @@ def new_set(deployment: Deployment, old: Sequence[ReplicaSet], replicas: int) ->
             annotations=annotations_for(deployment, None, old),
             owner_references=[controller_reference(deployment)],
         ),
-        spec=ReplicaSetSpec(
-            replicas=replicas, min_ready_seconds=spec.min_ready_seconds, selector=selector, template=template
-        ),
+        spec=ReplicaSetSpec(replicas=replicas, min_ready_seconds=spec.min_ready_seconds, selector=selector, template=template),
     )
 
 
@@ -109,10 +107,15 @@ def disposable(deployment: Deployment, old: Sequence[ReplicaSet]) -> list[Replic
     limit = deployment.spec.revision_history_limit
     if limit is None:
         return []
-    cleanable = sorted((rs for rs in old if rs.metadata.deletion_timestamp is None), key=lambda rs: (revision_of(rs),
-    age_order(rs))) beyond = cleanable[: max(0, len(cleanable) - limit)] return [ rs for rs in beyond if not
-    rs.spec.replicas and not rs.status.replicas and (rs.metadata.generation or 0) <= (rs.status.observed_generation or
-    0) ]
+    kept = (rs for rs in old if rs.metadata.deletion_timestamp is None)
+    cleanable = sorted(kept, key=lambda rs: (revision_of(rs), age_order(rs)))
+    return [rs for rs in cleanable[: max(0, len(cleanable) - limit)] if _is_idle(rs)]
+
+
+def _is_idle(rs: ReplicaSet) -> bool:
+    """Whether the set runs nothing, wants nothing, and its status is up to date."""
+    seen = (rs.metadata.generation or 0) <= (rs.status.observed_generation or 0)
+    return not rs.spec.replicas and not rs.status.replicas and seen
 
 
 def _number(text: str | None) -> int | None:

@@ -99,10 +99,8 @@ def proportional_sizes(
 def _share(rs: ReplicaSet, want: int, allowed: int, left: int, base: int) -> int:
     if left == 0 or size_of(rs) == 0:
         return 0
-    if want == 0:
-        ideal = -size_of(rs)
-    else:
-        ideal = math.floor(size_of(rs) * allowed / base + 0.5) - size_of(rs) if base else 0
+    scaled = math.floor(size_of(rs) * allowed / base + 0.5) if base else size_of(rs)
+    ideal = (scaled if want else 0) - size_of(rs)
     return max(0, min(ideal, left)) if left > 0 else min(0, max(ideal, left))
 
 
