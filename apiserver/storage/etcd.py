@@ -32,6 +32,7 @@ from apiserver.storage.port import (
 
 _RANGE_ITEMS_MAX = 5_000
 _HUB_HISTORY_CHANGES = 4_096
+_HUB_HISTORY_BYTES = 32 << 20
 
 
 class EtcdStorage:
@@ -40,7 +41,7 @@ class EtcdStorage:
     def __init__(self, endpoints: Sequence[str], *, tls: TlsFiles | None = None, call_timeout_s: float = 5.0) -> None:
         self._endpoints = Endpoints(endpoints, tls, call_timeout_s=call_timeout_s)
         self._committer = Committer(self._endpoints, LeasePool(self._endpoints))
-        self._hub = Hub(history_limit=_HUB_HISTORY_CHANGES)
+        self._hub = Hub(history_limit=_HUB_HISTORY_CHANGES, history_bytes_max=_HUB_HISTORY_BYTES)
         self._feed = Feed(self._endpoints, self._hub)
         self._reading: asyncio.Task[int] | None = None
         self._next_reading: asyncio.Task[int] | None = None

@@ -2,8 +2,8 @@
 
 Model. etcd makes a revision for every write and nothing else, so a watch of all keys yields every revision; the feed checks
 that each etcd revision follows the one before, which turns a gap of any cause into an explicit error instead of a silent
-loss. One watcher (rather than one for each resource) gives a total order, so that any event says how far every resource has come, and
-needs no progress notifications, which etcd before 3.4.25 may send ahead of the events they vouch for.
+loss. One watcher (rather than one for each resource) gives a total order, so that any event says how far every resource has
+come, and needs no progress notifications, which etcd before 3.4.25 may send ahead of the events they vouch for.
 
 The feed reconnects by itself and resumes after the last revision it published. When the history it needs is compacted, or
 the store has gone back in time, all watches end with `Compacted` and the feed starts again from the present.
@@ -157,7 +157,7 @@ class FeedWatch:
         self._hub = hub
         self._prefix = prefix
         self._next = start_revision
-        self._wanted = 0
+        self._wanted: set[int] = set()
         self._subscription: Subscription | None = None
         self._batches = self._iterate()
 
@@ -166,13 +166,12 @@ class FeedWatch:
 
     async def __anext__(self) -> Batch:
         batch = await anext(self._batches)
-        if batch.revision >= self._wanted:
-            self._wanted = 0
+        self._wanted = {wanted for wanted in self._wanted if wanted > batch.revision}
         return batch
 
     def request_progress(self, revision: int) -> None:
         """See `port.Watch.request_progress`."""
-        self._wanted = max(self._wanted, revision)
+        self._wanted.add(revision)
         if self._subscription is not None:
             self._subscription.request_progress(revision)
 
@@ -191,8 +190,8 @@ class FeedWatch:
                     yield batch
                 continue
             try:
-                if self._wanted:
-                    self._subscription.request_progress(self._wanted)
+                for wanted in self._wanted:
+                    self._subscription.request_progress(wanted)
                 async for batch in self._subscription:
                     self._next = batch.revision + 1
                     yield batch
@@ -212,7 +211,7 @@ class FeedWatch:
                         if change.mod_revision >= self._next and change.key.startswith(self._prefix)
                     ]
                     self._next = max(self._next, batch.revision + 1)
-                    if changes or 0 < self._wanted <= batch.revision:
+                    if changes or any(wanted <= batch.revision for wanted in self._wanted):
                         yield Batch(batch.revision, changes)
                     if self._next >= self._hub.floor:
                         return

@@ -1,10 +1,10 @@
 """One ordered feed of changes, shared by every watch of a storage adapter.
 
 Model. The adapter publishes the changes of the whole key space in revision order; the hub keeps the last `history_limit` of
-them and hands each subscription those under its prefix. Because the feed is one and total, having seen any change at revision
+them (fewer when they hold more than `history_bytes_max`) and hands each subscription those under its prefix. Because the feed is one and total, having seen any change at revision
 R means having seen everything up to R, whatever the prefix: that is what makes consistent reads cheap (see `request_progress`).
 
-A subscription holds at most `queue_limit` changes. When its reader is slower than that the queue is dropped and the reader
+A subscription holds at most `queue_limit` changes and `QUEUE_BYTES_MAX` bytes. When its reader is slower than that the queue is dropped and the reader
 continues from the shared history after the last batch it took; once that is gone too, `HistoryGone` is raised. So a slow
 reader costs a bounded amount of memory and never a gap. Everything here is synchronous but the wait in `__anext__`.
 """
@@ -19,6 +19,9 @@ from typing import Self
 from apiserver.storage.port import Batch, Change, Compacted, StorageError
 
 
+QUEUE_BYTES_MAX = 64 << 20
+
+
 class HistoryGone(Compacted):
     """The hub no longer remembers the changes asked for; the store itself may."""
 
@@ -26,11 +29,13 @@ class HistoryGone(Compacted):
 class Hub:
     """Holds the changes with revisions in [`floor`, `position`]."""
 
-    def __init__(self, *, history_limit: int, queue_limit: int = 16_384) -> None:
+    def __init__(self, *, history_limit: int, history_bytes_max: int = 1 << 40, queue_limit: int = 16_384) -> None:
         self.position = 0
         self.floor = 1
         self.queue_limit = queue_limit
         self._history_limit = history_limit
+        self._history_bytes_max = history_bytes_max
+        self._history_bytes = 0
         self._history: deque[Batch] = deque()
         self._history_size = 0
         self._by_prefix: dict[bytes, list[Subscription]] = {}
@@ -40,6 +45,7 @@ class Hub:
         """Forget the history; the next change published comes after `position`."""
         self._history.clear()
         self._history_size = 0
+        self._history_bytes = 0
         self.position = position
         self.floor = position + 1
 
@@ -62,7 +68,7 @@ class Hub:
         """Forget changes below `revision` (never above the position)."""
         revision = min(revision, self.position + 1)
         while self._history and self._history[0].revision < revision:
-            self._history_size -= len(self._history.popleft().changes)
+            self._forget_oldest()
         self.floor = max(self.floor, revision)
 
     def end(self, error: StorageError | None) -> None:
@@ -103,10 +109,17 @@ class Hub:
     def _remember(self, batch: Batch) -> None:
         self._history.append(batch)
         self._history_size += len(batch.changes)
-        while self._history_size > self._history_limit and len(self._history) > 1:
-            oldest = self._history.popleft()
-            self._history_size -= len(oldest.changes)
-            self.floor = oldest.revision + 1
+        self._history_bytes += _size_bytes(batch.changes)
+        while len(self._history) > 1 and (
+            self._history_size > self._history_limit or self._history_bytes > self._history_bytes_max
+        ):
+            self.floor = self._forget_oldest() + 1
+
+    def _forget_oldest(self) -> int:
+        oldest = self._history.popleft()
+        self._history_size -= len(oldest.changes)
+        self._history_bytes -= _size_bytes(oldest.changes)
+        return oldest.revision
 
 
 class Subscription:
@@ -117,8 +130,9 @@ class Subscription:
         self._hub = hub
         self._next = start_revision
         self._queue: list[Change] = []
+        self._queue_bytes = 0
         self._lagging = False
-        self._wanted: int | None = None
+        self._wanted: set[int] = set()
         self._waiter: asyncio.Future[None] | None = None
         self._ended = False
         self._error: StorageError | None = None
@@ -133,18 +147,19 @@ class Subscription:
         if self._lagging or change.mod_revision < self._next:
             return
         self._queue.append(change)
-        if len(self._queue) > self._hub.queue_limit:
-            self._queue = []
+        self._queue_bytes += len(change.value)
+        if len(self._queue) > self._hub.queue_limit or self._queue_bytes > QUEUE_BYTES_MAX:
+            self._queue, self._queue_bytes = [], 0
             self._lagging = True
 
     def wake_if_due(self, position: int) -> None:
         """Let the reader run when there is something for it; called by the hub only."""
-        if self._queue or self._lagging or (self._wanted is not None and self._wanted <= position):
+        if self._queue or self._lagging or self._due(position):
             self._wake()
 
     def request_progress(self, revision: int) -> None:
         """See `port.Watch.request_progress`."""
-        self._wanted = revision if self._wanted is None else max(self._wanted, revision)
+        self._wanted.add(revision)
         self.wake_if_due(self._hub.position)
 
     def refill(self) -> None:
@@ -167,8 +182,7 @@ class Subscription:
             if self._lagging:
                 self.refill()
             position = self._hub.position
-            due = self._wanted is not None and self._wanted <= position
-            if self._queue or due:
+            if self._queue or self._due(position):
                 return self._take(position)
             if self._ended:
                 if self._error is not None:
@@ -187,12 +201,19 @@ class Subscription:
 
     def _take(self, position: int) -> Batch:
         changes, self._queue = self._queue, []
-        if self._wanted is not None and self._wanted <= position:
-            self._wanted = None
+        self._queue_bytes = 0
+        self._wanted = {wanted for wanted in self._wanted if wanted > position}
         revision = changes[-1].mod_revision if self._ended and changes else position
         self._next = max(self._next, revision + 1)
         return Batch(revision, changes)
 
+    def _due(self, position: int) -> bool:
+        return bool(self._wanted) and min(self._wanted) <= position
+
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+def _size_bytes(changes: Sequence[Change]) -> int:
+    return sum([len(change.value) for change in changes])

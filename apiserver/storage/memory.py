@@ -48,7 +48,7 @@ class _Version(msgspec.Struct, frozen=True, gc=False):
 class MemoryStorage:
     """See `port.Storage`. Needs a running event loop for times to live."""
 
-    def __init__(self, *, history_limit: int = 100_000, queue_limit: int = 16_384) -> None:
+    def __init__(self, *, history_limit: int = 20_000, queue_limit: int = 16_384) -> None:
         self._revision = 1
         self._compact_revision = 0
         self._history_limit = history_limit
