@@ -1,0 +1,60 @@
+"""Tables of objects as people read them: the columns of each kind, and a Table of the API made from objects.
+
+Pure, over plain data: the command line prints with it, and an API server can answer with it.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from apimachinery.printing import core, network, nodes, pods, workloads
+from apimachinery.printing.shape import Cell, Column, Plain, TableShape
+
+SHAPES: dict[tuple[str, str], TableShape] = {
+    ("", "Pod"): pods.POD,
+    ("", "Node"): nodes.NODE,
+    ("", "Service"): network.SERVICE,
+    ("", "Endpoints"): network.ENDPOINTS,
+    ("", "ConfigMap"): core.CONFIG_MAP,
+    ("", "Secret"): core.SECRET,
+    ("", "ServiceAccount"): core.SERVICE_ACCOUNT,
+    ("", "Namespace"): core.NAMESPACE,
+    ("", "Event"): core.EVENT,
+    ("events.k8s.io", "Event"): core.EVENT,
+    ("apps", "Deployment"): workloads.DEPLOYMENT,
+    ("apps", "ReplicaSet"): workloads.REPLICA_SET,
+    ("discovery.k8s.io", "EndpointSlice"): network.ENDPOINT_SLICE,
+    ("coordination.k8s.io", "Lease"): core.LEASE,
+}
+
+
+def shape_for(group: str, kind: str) -> TableShape:
+    """The table of a kind; name and age for kinds that have none of their own."""
+    return SHAPES.get((group, kind), core.GENERIC)
+
+
+def table(group: str, kind: str, objects: Iterable[Plain], now: datetime) -> dict[str, Any]:
+    """A meta.k8s.io/v1 Table with a row for each object, which carries that object's metadata."""
+    shape = shape_for(group, kind)
+    return {
+        "kind": "Table",
+        "apiVersion": "meta.k8s.io/v1",
+        "columnDefinitions": [
+            {
+                "name": column.name,
+                "type": column.type,
+                "format": column.format,
+                "description": column.description,
+                "priority": column.priority,
+            }
+            for column in shape.columns
+        ],
+        "rows": [{"cells": shape.cells(obj, now), "object": _partial(obj)} for obj in objects],
+    }
+
+
+def _partial(obj: Plain) -> dict[str, Any]:
+    return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj.get("metadata") or {}}
+
+
+__all__ = ["SHAPES", "Cell", "Column", "Plain", "TableShape", "shape_for", "table"]

@@ -1,0 +1,1 @@
+"""kctl: the command line of a cluster."""

@@ -1,0 +1,153 @@
+"""Commands and options that take their arguments the way kubectl's do, on top of click.
+
+click's rules differ in four points, evened out before it parses: a switch may be given a value (`--wait=false`), an option may
+stand without its value (`--dry-run` for `--dry-run=client`), a short option may have an equals sign (`-o=json`), and the options
+that choose a server may stand before or behind the command. What stands behind `--` is counted in the session.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from kctl.errors import KctlError
+from kctl.session import Session
+
+_TRUTHS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
+_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
+_UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Option(click.Option):
+    """An option; `bare` is its value when it stands without one."""
+
+    def __init__(self, *args: Any, bare: str | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.bare = bare
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    if value is not None and value is not False:
+        ctx.ensure_object(Session).flags[str(param.name)] = value
+
+
+def server_options() -> list[click.Parameter]:
+    """The options every command has; their values go into the session."""
+    rows: tuple[tuple[tuple[str, ...], str], ...] = (
+        (("--kubeconfig",), "Path of the kubeconfig file to use."),
+        (("--context",), "The kubeconfig's context to use."),
+        (("--cluster",), "The kubeconfig's cluster to use."),
+        (("--user",), "The kubeconfig's user to use."),
+        (("-n", "--namespace"), "The namespace to work in."),
+        (("-s", "--server"), "Address of the API server."),
+        (("--token",), "Bearer token to authenticate with."),
+        (("--certificate-authority",), "File with the certificates to trust."),
+        (("--client-certificate",), "File with the client certificate."),
+        (("--client-key",), "File with the client key."),
+        (("--tls-server-name",), "Name to expect in the server's certificate."),
+        (("--request-timeout",), "How long one request may take (1s, 2m); 0 sets no limit."),
+    )
+    options: list[click.Parameter] = [
+        Option([*names], help=text, expose_value=False, callback=_remember, hidden=names[-1] != "--namespace")
+        for names, text in rows
+    ]
+    options.append(
+        Option(
+            ["--insecure-skip-tls-verify"],
+            is_flag=True,
+            default=None,
+            expose_value=False,
+            callback=_remember,
+            hidden=True,
+            help="Trust any certificate.",
+        )
+    )
+    return options
+
+
+class Command(click.Command):
+    """A command that takes the server's options too."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("context_settings", {"help_option_names": ["-h", "--help"], "max_content_width": 120})
+        super().__init__(*args, **kwargs)
+        taken = {name for param in self.params for name in param.opts}
+        self.params += [option for option in server_options() if not taken.intersection(option.opts)]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        args, behind = _split_at_dashes(args)
+        if isinstance(ctx.obj, Session) or ctx.obj is None:
+            ctx.ensure_object(Session).after_dashes = None if behind is None else len(behind)
+        args, switches = rewrite(self.params, args)
+        rest = super().parse_args(ctx, args if behind is None else [*args, "--", *behind])
+        ctx.params.update(switches)
+        return rest
+
+
+def rewrite(params: Sequence[click.Parameter], args: Sequence[str]) -> tuple[list[str], dict[str, bool]]:
+    """The arguments as click takes them, and the switches that were given a value; raises click.UsageError."""
+    by_name = {name: param for param in params if isinstance(param, click.Option) for name in param.opts}
+    result: list[str] = []
+    switches: dict[str, bool] = {}
+    for arg in args:
+        name, equals, value = arg.partition("=")
+        option = by_name.get(name) if arg.startswith("-") else None
+        if option is None:
+            result.append(arg)
+        elif not equals:
+            bare = getattr(option, "bare", None)
+            result.append(arg if bare is None else f"{option.opts[-1]}={bare}")
+        elif option.is_flag and option.name:
+            if value.lower() not in _TRUTHS:
+                raise click.UsageError(f'invalid argument "{value}" for "{name}" flag: expected true or false')
+            switches[option.name] = _TRUTHS[value.lower()]
+        elif name.startswith("--"):
+            result.append(arg)
+        else:
+            result += [name, value]
+    return result, switches
+
+
+def _split_at_dashes(args: Sequence[str]) -> tuple[list[str], list[str] | None]:
+    if "--" not in args:
+        return list(args), None
+    place = list(args).index("--")
+    return list(args[:place]), list(args[place + 1 :])
+
+
+def option(*names: str, **settings: Any) -> Callable[[Any], Any]:
+    """A click option of our class."""
+    return click.option(*names, cls=Option, **settings)
+
+
+def switch(*names: str, help: str, default: bool = False) -> Callable[[Any], Any]:
+    """An option that is on or off."""
+    return click.option(*names, cls=Option, is_flag=True, default=default, help=help)
+
+
+def command(name: str, **settings: Any) -> Callable[[Callable[..., Any]], Command]:
+    """Make a function a command; it receives the Session first, then its parameters by name."""
+
+    def decorate(function: Callable[..., Any]) -> Command:
+        made: Command = click.command(name, cls=Command, **settings)(click.pass_obj(function))
+        return made
+
+    return decorate
+
+
+def parse_duration(text: str, name: str = "duration") -> float:
+    """Seconds of `90`, `1m30s`, `500ms`, `-1s`; raises KctlError that names the option."""
+    sign = -1.0 if text.startswith("-") else 1.0
+    body = text.lstrip("+-")
+    if body.isdigit():
+        return sign * float(body)
+    parts = _PART.findall(body)
+    if not parts or "".join(number + unit for number, unit in parts) != body:
+        raise KctlError(f'invalid argument "{text}" for "--{name}" flag: time: invalid duration "{text}"')
+    return sign * sum(float(number) * _UNITS_S[unit] for number, unit in parts)
+
+
+def usage_error(ctx_path: str, message: str) -> KctlError:
+    """A wrong call, in kubectl's shape."""
+    return KctlError(f"{message}\nSee '{ctx_path} -h' for help and examples")
