@@ -1,7 +1,7 @@
 """A containerd of the test's own, in mount and network namespaces of its own.
 
-The process is started under `unshare`; nothing it mounts or wires is seen outside, and both vanish with it. Its socket is reached by
-its path. `inside` runs a coroutine on a thread that has joined the namespaces, so that what it mounts is seen by containerd and
+The process is started under `unshare`; nothing it mounts or wires is seen outside, and both vanish with it. Its socket is
+reached by its path. `inside` runs a coroutine on a thread that has joined the namespaces, so that what it mounts is seen by containerd and
 what it dials is the pod network. Stopping kills the containers' shims too, which outlive containerd by design.
 """
 
@@ -32,8 +32,8 @@ _CONFIG = """
 version = 2
 root = "{folder}/root"
 state = "{folder}/state"
-disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper",
-  "io.containerd.snapshotter.v1.aufs", "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing"]
+disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs",
+  "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.aufs", "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing"]
 [grpc]
   address = "{folder}/containerd.sock"
 [plugins."io.containerd.grpc.v1.cri"]
