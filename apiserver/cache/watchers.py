@@ -1,8 +1,8 @@
 """The watchers of one resource, and how an event finds them.
 
 Model. Watchers with the same selection form an audience: an event is judged once for the audience, and all its members get the
-same batch object, so that what is encoded for one is encoded for all. Audiences are found by the namespace of the object, or by the
-value of a field (`Selection.exact`), so that an event costs nothing to those it cannot concern.
+same batch object, so that what is encoded for one is encoded for all. Audiences are found by the namespace of the object, or
+by the value of a field (`Selection.exact`), so that an event costs nothing to those it cannot concern.
 
 Each watcher holds a bounded queue. A watcher whose queue overflows is cut off with `TooSlow`: its queue is dropped, the others
 are not held up. Delivery is synchronous; only `__anext__` waits.

@@ -1,12 +1,14 @@
 """One ordered feed of changes, shared by every watch of a storage adapter.
 
 Model. The adapter publishes the changes of the whole key space in revision order; the hub keeps the last `history_limit` of
-them (fewer when they hold more than `history_bytes_max`) and hands each subscription those under its prefix. Because the feed is one and total, having seen any change at revision
-R means having seen everything up to R, whatever the prefix: that is what makes consistent reads cheap (see `request_progress`).
+them (fewer when they hold more than `history_bytes_max`) and hands each subscription those under its prefix. Because the
+feed is one and total, having seen any change at revision R means having seen everything up to R, whatever the prefix: that is
+what makes consistent reads cheap (see `request_progress`).
 
-A subscription holds at most `queue_limit` changes and `QUEUE_BYTES_MAX` bytes. When its reader is slower than that the queue is dropped and the reader
-continues from the shared history after the last batch it took; once that is gone too, `HistoryGone` is raised. So a slow
-reader costs a bounded amount of memory and never a gap. Everything here is synchronous but the wait in `__anext__`.
+A subscription holds at most `queue_limit` changes and `QUEUE_BYTES_MAX` bytes. When its reader is slower than that the queue
+is dropped and the reader continues from the shared history after the last batch it took; once that is gone too,
+`HistoryGone` is raised. So a slow reader costs a bounded amount of memory and never a gap. Everything here is synchronous but
+the wait in `__anext__`.
 """
 
 from __future__ import annotations

@@ -32,9 +32,7 @@ def free_ports(count: int) -> list[int]:
 class Etcd:
     """One etcd member. `extra` are further arguments of etcd; `tls` (ca, cert, key) turns on mutual TLS for clients."""
 
-    def __init__(
-        self, directory: Path, *, extra: Sequence[str] = (), tls: tuple[Path, Path, Path] | None = None
-    ) -> None:
+    def __init__(self, directory: Path, *, extra: Sequence[str] = (), tls: tuple[Path, Path, Path] | None = None) -> None:
         self._directory = directory
         self._extra = tuple(extra)
         self._tls = tls

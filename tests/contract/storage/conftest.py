@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -14,14 +14,16 @@ from apiserver.storage.port import Storage
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(params=["memory", "etcd"])
+BACKENDS: dict[str, Callable[[pytest.FixtureRequest], Storage]] = {
+    "memory": lambda request: MemoryStorage(),
+    "etcd": lambda request: EtcdStorage([request.getfixturevalue("shared_etcd").endpoint]),
+}
+
+
+@pytest.fixture(params=list(BACKENDS))
 async def storage(request: pytest.FixtureRequest) -> AsyncIterator[Storage]:
     """An adapter, connected."""
-    adapter: Storage
-    if request.param == "memory":
-        adapter = MemoryStorage()
-    else:
-        adapter = EtcdStorage([request.getfixturevalue("shared_etcd").endpoint])
+    adapter = BACKENDS[request.param](request)
     yield adapter
     await adapter.close()
 

@@ -99,9 +99,7 @@ async def apply(storage: Storage, write: Write) -> int:
     if write.value is None:
         return await storage.delete(write.key, expected_revision=write.expected_revision, guards=write.guards)
     if write.expected_revision:
-        return await storage.update(
-            write.key, write.value, expected_revision=write.expected_revision, guards=write.guards
-        )
+        return await storage.update(write.key, write.value, expected_revision=write.expected_revision, guards=write.guards)
     return await storage.create(write.key, write.value, guards=write.guards)
 
 
@@ -113,9 +111,7 @@ async def test_refusals_write_nothing(storage: Storage, prefix: bytes) -> None:
             await apply(storage, case.write)
         if isinstance(caught.value, KeyExists | Conflict):
             assert caught.value.current == before.items[0], case.id
-    assert [type(result) for result in await storage.commit([case.write for case in cases])] == [
-        case.want for case in cases
-    ]
+    assert [type(result) for result in await storage.commit([case.write for case in cases])] == [case.want for case in cases]
     assert (await storage.list(prefix)).items == before.items
 
 
