@@ -85,9 +85,11 @@ def follow(client: RestClient, target: Target, query: Mapping[str, Any], deadlin
         yield Change(SYNCED, {})
         try:
             for change in watch(client, target, query, revision, deadline.remaining_s):
+                if change.type == BOOKMARK:
+                    continue
                 if change.type == DELETED:
                     known.pop(change.uid, None)
-                elif change.type != BOOKMARK:
+                else:
                     known[change.uid] = change.object
                 yield change
         except StatusError as error:

@@ -1,0 +1,165 @@
+"""`kctl apply`: make the cluster match manifests, object by object; one that fails does not stop the others."""
+
+import time
+from typing import Any
+
+from kctl import applying, targets
+from kctl.errors import KctlError, StatusError
+from kctl.manifests import Document
+from kctl.options import command, option, switch
+from kctl.session import Session
+from kctl.targets import Target
+from kctl.writing import Writing, dry_run_option, output_option, report, validate_option, writing
+
+CONFLICT_RETRIES = 5
+FIELD_MANAGER = "kubectl-client-side-apply"
+"""kubectl's own name, so that whoever goes on with kubectl owns the same fields."""
+
+
+@command("apply")
+@option("-f", "--filename", multiple=True, help="File, folder or - for standard input.")
+@switch("-R", "--recursive", help="Read folders within folders too.")
+@option("-l", "--selector", default="", help="Only objects with these labels.")
+@switch("--overwrite", default=True, help="Accepted for kubectl's sake.")
+@switch("--force", help="Delete and create again what cannot be changed.")
+@dry_run_option
+@validate_option
+@output_option
+def apply(
+    session: Session,
+    filename: tuple[str, ...],
+    recursive: bool,
+    selector: str,
+    overwrite: bool,
+    force: bool,
+    dry_run: str,
+    validate: str,
+    output: str,
+) -> None:
+    """Make the cluster match manifests.
+
+    What a manifest no longer says since it was applied last is removed; what others have set stays.
+    """
+    if not filename:
+        raise KctlError("must specify one of -f and -k")
+    how = writing(dry_run, validate, output, FIELD_MANAGER)
+    chosen = _chooser(selector)
+    errors: list[KctlError] = []
+    count = 0
+    for document in targets.read_documents(session, filename, recursive=recursive):
+        if not chosen(document):
+            continue
+        count += 1
+        try:
+            _Applier(session, how, force).apply(document)
+        except KctlError as error:
+            if not isinstance(error, StatusError) and not str(error):
+                raise
+            errors.append(error)
+    if not count:
+        raise KctlError("no objects passed to apply")
+    targets.gather(errors)
+
+
+def _chooser(selector: str) -> Any:
+    if not selector:
+        return lambda document: True
+    from apimachinery import labels
+
+    try:
+        parsed = labels.parse(selector)
+    except labels.SelectorError as error:
+        raise KctlError(str(error)) from error
+    return lambda document: parsed.matches((document.body.get("metadata") or {}).get("labels") or {})
+
+
+class _Applier:
+    """Applies one object."""
+
+    def __init__(self, session: Session, how: Writing, force: bool) -> None:
+        self._session, self._client, self._how, self._force = session, session.client, how, force
+
+    def apply(self, document: Document) -> None:
+        """Create the object, or patch what is there; raises KctlError that names the manifest."""
+        target = targets.of_document(self._session, document)
+        body = _with_namespace(document.body, target)
+        if not target.name:
+            if (body.get("metadata") or {}).get("generateName"):
+                raise KctlError(f"from {document.place}: cannot use generate name with apply")
+            raise KctlError(
+                f"error when retrieving current configuration from {document.place}: resource name may not be empty"
+            )
+        try:
+            current = self._client.get(target.path)
+        except StatusError as error:
+            if not error.not_found:
+                raise error.while_doing(
+                    f"error when retrieving current configuration of {target.title} from {target.place}"
+                ) from error
+            self._create(target, body)
+            return
+        self._update(target, body, current)
+
+    def _create(self, target: Target, body: dict[str, Any]) -> None:
+        created = applying.annotated(body)
+        if not self._how.pretending:
+            path = target.resource.path(target.namespace)
+            try:
+                created = self._client.create(path, created, self._how.validating_query)
+            except StatusError as error:
+                raise error.while_doing(f"error when creating {target.place}") from error
+        report(self._session, self._how, created, target.title, "created")
+
+    def _update(self, target: Target, body: dict[str, Any], current: dict[str, Any]) -> None:
+        decision = applying.decide(body, current)
+        if decision.unchanged:
+            report(self._session, self._how, current, target.title, "unchanged")
+            return
+        if not decision.was_applied:
+            self._session.note(
+                f"Warning: resource {target.resource.plural}/{target.name} is missing the {applying.LAST_APPLIED} annotation, which "
+                "apply needs to tell what to remove; it is added now"
+            )
+        if self._how.pretending:
+            report(self._session, self._how, current, target.title, "configured")
+            return
+        try:
+            changed = self._patch(target, body, decision)
+        except StatusError as error:
+            if not (self._force and error.reason in ("Invalid", "Conflict")):
+                raise error.while_doing(f"error when applying patch to {target.title} from {target.place}") from error
+            self._replace(target, body)
+            return
+        report(self._session, self._how, changed, target.title, "configured")
+
+    def _patch(self, target: Target, body: dict[str, Any], decision: applying.Decision) -> dict[str, Any]:
+        """Patch, computing the patch anew when somebody else has written in between."""
+        for _ in range(CONFLICT_RETRIES):
+            try:
+                return dict(self._client.patch(target.path, decision.patch, decision.kind, self._how.validating_query))
+            except StatusError as error:
+                if error.reason != "Conflict":
+                    raise
+            decision = applying.decide(body, self._client.get(target.path))
+        return dict(self._client.patch(target.path, decision.patch, decision.kind, self._how.validating_query))
+
+    def _replace(self, target: Target, body: dict[str, Any]) -> None:
+        self._client.delete(target.path, {"propagationPolicy": "Background"}, self._how.query)
+        while self._exists(target):
+            time.sleep(0.2)
+        self._create(target, body)
+
+    def _exists(self, target: Target) -> bool:
+        try:
+            self._client.get(target.path)
+        except StatusError as error:
+            if error.not_found:
+                return False
+            raise
+        return True
+
+
+def _with_namespace(body: dict[str, Any], target: Target) -> dict[str, Any]:
+    if not target.resource.namespaced:
+        return body
+    return {**body, "metadata": {**(body.get("metadata") or {}), "namespace": target.namespace}}
