@@ -1,0 +1,1 @@
+"""Decisions: which nodes fit a pod, which is best, who is tried when. No I/O, no clock, no asyncio."""
