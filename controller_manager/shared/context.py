@@ -24,6 +24,7 @@ from apimachinery.kinds import (
     ServiceAccount,
 )
 from controller_manager.shared.ownership import controller_of
+from controller_manager.shared.services import SERVICE_NAME_LABEL
 
 OWNER = "owner"
 """Index of pods and ReplicaSets by the uid of the object that controls them."""
@@ -36,8 +37,6 @@ NODE = "node"
 
 SERVICE = "service"
 """Index of EndpointSlices by `namespace/name` of the Service they belong to."""
-
-SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
 
 class Recorder(Protocol):

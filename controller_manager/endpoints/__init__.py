@@ -1,0 +1,1 @@
+"""Keeps the Endpoints object of Services with a selector, for clients that do not read EndpointSlices."""
