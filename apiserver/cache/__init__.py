@@ -12,7 +12,7 @@ from apiserver.cache.events import (
     WatchEvent,
 )
 from apiserver.cache.listing import Continuation, Listing
-from apiserver.cache.selection import Predicate, Selection, selection
+from apiserver.cache.selection import Predicate, Selection
 from apiserver.cache.watchers import Watcher
 
 __all__ = [
@@ -33,5 +33,4 @@ __all__ = [
     "WatchCache",
     "WatchEvent",
     "Watcher",
-    "selection",
 ]

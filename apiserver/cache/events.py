@@ -36,9 +36,12 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class WatchEvent:
-    """What a watcher is told about one object. `revision` is that of the change, and the one inside `data`."""
+    """What a watcher is told about one object. `revision` is that of the change, and the one inside `data`.
 
-    __slots__ = ("_line", "data", "name", "namespace", "revision", "type")
+    `wire` is for the gRPC door, which keeps its own form of the event there.
+    """
+
+    __slots__ = ("_line", "data", "name", "namespace", "revision", "type", "wire")
 
     def __init__(self, type: str, entry: Entry, revision: int, data: bytes) -> None:
         self.type = type
@@ -46,6 +49,7 @@ class WatchEvent:
         self.name = entry.name
         self.revision = revision
         self.data = data
+        self.wire: bytes | None = None
         self._line: bytes | None = None
 
     @property

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -39,15 +40,21 @@ def page(view: Sequence[Entry], revision: int, selection: Selection, *, limit: i
         left = len(view) - first - len(items)
         following = Continuation(revision, items[-1].key) if left else None
         return Listing(items, revision, following, left if left else None)
-    selected: list[Entry] = []
-    selects = selection.selects
-    for position in range(first, len(view)):
-        entry = view[position]
-        if selects(entry):
-            if limit and len(selected) == limit:
-                return Listing(selected, revision, Continuation(revision, selected[-1].key))
-            selected.append(entry)
-    return Listing(selected, revision)
+    found = _selected(view[first:], selection)
+    selected = list(islice(found, limit) if limit else found)
+    more = limit and next(found, None) is not None
+    return Listing(selected, revision, Continuation(revision, selected[-1].key) if more else None)
+
+
+def _selected(view: Sequence[Entry], selection: Selection) -> Iterator[Entry]:
+    """What `Selection.selects` says, without asking again what is true of a whole view: its namespace, nothing broken."""
+    predicate, exact = selection.predicate, selection.exact
+    if exact is not None:
+        field, value = exact
+        view = [entry for entry in view if entry.fields.get(field, "") == value]
+    if predicate is None:
+        return iter(view)
+    return (entry for entry in view if predicate(entry.labels, entry.fields))
 
 
 def _position_after(view: Sequence[Entry], key: bytes) -> int:

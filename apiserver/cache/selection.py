@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
-from apimachinery.fields import FieldSelector
-from apimachinery.labels import Selector as LabelSelector
 from apiserver.cache.events import Entry, Transition, WatchEvent
 
 Predicate = Callable[[Mapping[str, str], Mapping[str, str]], bool]
@@ -41,20 +39,3 @@ class Selection(msgspec.Struct, frozen=True):
     def total(self) -> bool:
         """Whether nothing but the namespace restricts it."""
         return self.predicate is None and self.exact is None
-
-
-class SelectorPredicate(msgspec.Struct, frozen=True):
-    """A label selector and a field selector as a predicate; equal selectors are equal predicates."""
-
-    labels: LabelSelector
-    fields: FieldSelector
-
-    def __call__(self, labels: Mapping[str, str], fields: Mapping[str, str]) -> bool:
-        return self.labels.matches(labels) and self.fields.matches(fields)
-
-
-def selection(namespace: str, labels: LabelSelector, fields: FieldSelector, indexed: Collection[str] = ()) -> Selection:
-    """The selection of a request; `indexed` are the fields whose values watchers are found by (`spec.nodeName`)."""
-    predicate = None if labels.empty and fields.empty else SelectorPredicate(labels, fields)
-    exact = next(((path, value) for path in indexed if (value := fields.exact(path)) is not None), None)
-    return Selection(namespace, predicate, exact)

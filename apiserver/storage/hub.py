@@ -20,7 +20,6 @@ from typing import Self
 
 from apiserver.storage.port import Batch, Change, Compacted, StorageError
 
-
 QUEUE_BYTES_MAX = 64 << 20
 
 

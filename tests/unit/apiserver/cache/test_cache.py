@@ -25,10 +25,12 @@ from apiserver.cache import (
     WatchCache,
     Watcher,
     WatchEvent,
-    selection,
 )
+from apiserver.core.selecting import Matches
 from apiserver.storage.memory import MemoryStorage
 from apiserver.storage.port import Compacted, Page
+
+ALL = Selection()
 
 pytestmark = pytest.mark.looptime
 
@@ -41,7 +43,7 @@ def revision_in(data: bytes) -> int:
 
 
 def by_label(text: str) -> Selection:
-    return selection("", labels.parse(text), fields.EVERYTHING)
+    return Selection(predicate=Matches(labels.parse(text), fields.EVERYTHING))
 
 
 async def take(watcher: Watcher, count: int) -> list[WatchEvent]:
@@ -142,7 +144,7 @@ async def test_order_is_that_of_the_keys(world: World) -> None:
 class Paging:
     id: str
     history_limit: int
-    select: Selection = Selection()
+    select: Selection = ALL
     remaining: int | None = 15
 
 
@@ -306,9 +308,8 @@ async def test_one_wake_up_for_a_burst(world: World) -> None:
 async def test_watchers_of_a_field_value_hear_of_that_value_only(world: World) -> None:
     def on(node: str) -> Selection:
         chosen = fields.FieldSelector((fields.FieldRequirement("spec.nodeName", node),))
-        return selection("", labels.EVERYTHING, chosen, indexed=("spec.nodeName",))
+        return Selection(predicate=Matches(labels.EVERYTHING, chosen), exact=("spec.nodeName", node))
 
-    assert on("n1").exact == ("spec.nodeName", "n1")
     first = await world.cache.watch(on("n1"), initial_events=False)
     second = await world.cache.watch(on("n2"), initial_events=False)
     unbound = await world.cache.watch(on(""), initial_events=False)
@@ -382,8 +383,7 @@ async def test_lost_history_ends_the_watches_and_the_cache_lists_again(make: Mak
     storage.lose_history()
     await world.drop("a")
     with pytest.raises(TooOld):
-        while True:
-            await anext(watcher)
+        await take(watcher, 100)
     assert await world.names() == ["b"]
     with pytest.raises(TooOld):
         await world.cache.watch(start_revision=before)
