@@ -31,7 +31,10 @@ class FieldSelector:
     requirements: tuple[FieldRequirement, ...] = ()
 
     def matches(self, fields: Mapping[str, str]) -> bool:
-        return all((fields.get(each.path, "") == each.value) != each.negated for each in self.requirements)
+        for each in self.requirements:  # noqa: SIM110 - twice as fast as all(), and lists ask it of every object
+            if (fields.get(each.path, "") == each.value) == each.negated:
+                return False
+        return True
 
     @property
     def empty(self) -> bool:
