@@ -33,9 +33,16 @@ _PROBES = ("/healthz", "/ready")
 
 
 def log(message: str, **fields: object) -> None:
-    """One JSON line on standard output."""
+    """One JSON line on standard output, or nothing when its reader does not keep up.
+
+    Standard output is a pipe to the container runtime and does not block (`main`): while a runtime is down the pipe fills, and
+    a server that waited for room would stop answering.
+    """
     line = json.dumps({"message": message, **fields}, ensure_ascii=False) + "\n"
-    os.write(1, line.encode())
+    try:
+        os.write(1, line.encode())
+    except BlockingIOError:
+        return
 
 
 class Server:
@@ -144,8 +151,9 @@ def _record(request: Request, response: Response, seconds: float) -> None:
 def main() -> None:
     """Serve as the environment says.
 
-    PORT, GUESTBOOK_TITLE, GUESTBOOK_GREETING, GUESTBOOK_GREETING_FILE, GUESTBOOK_DRAIN_SECONDS, REDIS_HOST, REDIS_PORT,
-    REDIS_PASSWORD, POD_NAME (the host name if absent), NODE_NAME.
+    PORT, GUESTBOOK_TITLE, GUESTBOOK_GREETING, GUESTBOOK_GREETING_FILE, GUESTBOOK_DRAIN_SECONDS, GUESTBOOK_REDIS_HOST,
+    GUESTBOOK_REDIS_PORT, REDIS_PASSWORD, POD_NAME (the host name if absent), NODE_NAME. (A Service named `redis` makes Kubernetes put a
+    REDIS_PORT of another meaning into the environment.)
     """
     env = os.environ
     pod = env.get("POD_NAME") or socket.gethostname()
@@ -157,9 +165,10 @@ def main() -> None:
         node=env.get("NODE_NAME", ""),
     )
     redis = Pool(
-        env.get("REDIS_HOST", "redis"), int(env.get("REDIS_PORT", "6379")), env.get("REDIS_PASSWORD", ""), REDIS_TIMEOUT_S
+        env.get("GUESTBOOK_REDIS_HOST", "redis"), int(env.get("GUESTBOOK_REDIS_PORT", "6379")), env.get("REDIS_PASSWORD", ""), REDIS_TIMEOUT_S
     )
     threading.stack_size(THREAD_STACK_BYTES)
+    os.set_blocking(1, False)
     port = int(env.get("PORT", "8080"))
     listener = socket.create_server((env.get("ADDRESS", ""), port), backlog=BACKLOG)
     guestbook = Guestbook(settings, redis)
