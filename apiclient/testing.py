@@ -161,7 +161,10 @@ class FakeApi:
             raise errors.conflict(name.resource.plural, name.name, group=name.resource.group)
         updated = {**plain, "metadata": {**plain["metadata"]}}
         if name.subresource == "status":
-            updated = {**current, "status": plain.get("status", {})}
+            # as in Kubernetes, annotations may be written together with the status
+            annotations = plain["metadata"].get("annotations", {})
+            meta = {**current["metadata"], **({"annotations": annotations} if annotations else {})}
+            updated = {**current, "metadata": meta, "status": plain.get("status", {})}
         elif "status" in name.resource.subresources and name.subresource != "finalize":
             updated["status"] = current.get("status", {})
             if updated.get("spec") != current.get("spec"):

@@ -208,8 +208,8 @@ class Scheduler:
             answers = [error] * len(decisions)
         finally:
             self._slots.release()
-        for decision, error in zip(decisions, answers, strict=True):
-            self._settle(decision, error)
+        for decision, answer in zip(decisions, answers, strict=True):
+            self._settle(decision, answer)
 
     def _settle(self, decision: _Decision, error: ApiError | None) -> None:
         waiting, node = decision.waiting, decision.binding.node
