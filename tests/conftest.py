@@ -14,7 +14,7 @@ from tests.support import etcd as etcd_support
 def shared_etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[etcd_support.Etcd]:
     """An etcd that the tests of a session share: do not kill it, and expect keys of others."""
     if not etcd_support.available():
-        pytest.skip("etcd is not installed")
+        pytest.fail("etcd is not installed; tests/run installs it")
     server = etcd_support.Etcd(tmp_path_factory.mktemp("etcd"))
     server.start()
     yield server
@@ -25,7 +25,7 @@ def shared_etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[etcd_suppo
 def etcd(tmp_path: Path) -> Iterator[etcd_support.Etcd]:
     """An etcd of the test's own, to be killed and restarted at will."""
     if not etcd_support.available():
-        pytest.skip("etcd is not installed")
+        pytest.fail("etcd is not installed; tests/run installs it")
     server = etcd_support.Etcd(tmp_path)
     server.start()
     yield server
