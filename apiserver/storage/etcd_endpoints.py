@@ -61,6 +61,7 @@ class Member:
         self.kv: Any = rpc.KVStub(self.channel)
         self.lease: Any = rpc.LeaseStub(self.channel)
         self.watch: Any = rpc.WatchStub(self.channel)
+        self.streams: set[Any] = set()
 
 
 class Endpoints:
@@ -91,9 +92,15 @@ class Endpoints:
         return self._members[self._active]
 
     def leave(self, member: Member) -> None:
-        """Make the next member active, unless somebody has already left `member`."""
-        if not self._closed and self.active is member:
-            self._active = (self._active + 1) % len(self._members)
+        """Make the next member active, unless somebody has already left `member`.
+
+        Its streams are cancelled, because a member that is cut off does not end them: keep-alives take longer to notice.
+        """
+        if self._closed or self.active is not member or len(self._members) == 1:
+            return
+        self._active = (self._active + 1) % len(self._members)
+        for stream in list(member.streams):
+            stream.cancel()
 
     async def once(self, method: Callable[[Member], Callable[..., Awaitable[Any]]], request: Any) -> Any:
         """One call on the active member; raises StorageError, and leaves the member when it did not answer."""

@@ -80,6 +80,7 @@ class Feed:
         """Every change from etcd revision `start` on, over a stream of its own; raises StorageError."""
         member = self._endpoints.active
         call = member.watch.Watch(metadata=_NEED_LEADER)
+        member.streams.add(call)
         try:
             await call.write(_watch_everything(start))
             created = await asyncio.wait_for(call.read(), _CREATE_TIMEOUT_S)
@@ -98,7 +99,14 @@ class Feed:
             raise self._lost(member, "watch was not created in time") from error
         except (asyncio.InvalidStateError, grpc.aio.UsageError) as error:
             raise self._lost(member, "watch ended") from error
+        except asyncio.CancelledError as error:
+            # A stream that was left behind (`Endpoints.leave`) raises the same as a cancelled task.
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise Unavailable(f"{member.endpoint}: watch left behind") from error
         finally:
+            member.streams.discard(call)
             call.cancel()
 
     async def close(self) -> None:

@@ -171,6 +171,8 @@ class Batch(msgspec.Struct, frozen=True):
 class Watch(Protocol):
     """A running watch; iterate it for batches, close it when done. It holds a bounded queue however slow its reader is.
 
+    It has one reader. Cancelling `__anext__` ends the watch; another that starts after the last batch goes on without a gap.
+
     Iteration raises `Compacted` when the history that follows the last batch is gone, and ends when the storage is closed.
     """
 
