@@ -69,8 +69,8 @@ def _stream(
         if not quiet:
             session.note("Unable to use a TTY - input is not a terminal or the right kind of file")
         tty = False
-    streams = [("container", chosen), ("stdin", stdin), ("stdout", True), ("stderr", not tty), ("tty", tty)]
-    full = [*query, *((key, str(value).lower() if isinstance(value, bool) else value) for key, value in streams)]
+    streams = {"stdin": stdin, "stdout": True, "stderr": not tty, "tty": tty}
+    full = [*query, ("container", chosen), *((name, "true") for name, wanted in streams.items() if wanted)]
     path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}/{subresource}"
     session.out.flush()
     try:

@@ -73,7 +73,8 @@ def logs(
     if tail < -1:
         raise KctlError("--tail must be greater than or equal to -1")
     if len(arguments) == 2 and not container:
-        arguments, container = arguments[:1], arguments[1]
+        container = arguments[-1]
+        arguments = (arguments[0],)
     query: dict[str, Any] = {
         "follow": follow or None,
         "previous": previous or None,

@@ -113,12 +113,15 @@ def _show_history(session: Session, target: Target, known: Mapping[int, Mapping[
 def _show_revision(session: Session, target: Target, known: Mapping[int, Mapping[str, Any]], revision: int) -> None:
     if revision not in known:
         raise KctlError("unable to find the specified revision")
-    from kctl.describe.pods import template_lines
-    from kctl.describe.text import render
+    from kctl.describe.pods import describe_template
+    from kctl.describe.text import Page
 
     session.say(f"{target.title} with revision #{revision}")
     template = (known[revision].get("spec") or {}).get("template") or {}
-    session.out.write(render([("Pod Template", template_lines(template))]))
+    page = Page()
+    page.line("Pod Template:")
+    page.extend(describe_template(template), 1)
+    session.out.write(page.text())
 
 
 @command("undo")

@@ -1,0 +1,34 @@
+"""Descriptions for people, one function for each kind: from the object and what surrounds it to a page of aligned lines.
+
+Pure: `kctl.commands.describe` fetches what a description needs.
+"""
+
+from collections.abc import Callable
+
+from kctl.describe import core, network, nodes, pods, workloads
+from kctl.describe.common import Plain, Surroundings
+from kctl.describe.text import Page
+
+Describer = Callable[[Plain, Surroundings], Page]
+
+DESCRIBERS: dict[tuple[str, str], Describer] = {
+    ("", "Pod"): pods.describe_pod,
+    ("", "Node"): nodes.describe_node,
+    ("", "Service"): network.describe_service,
+    ("", "Endpoints"): network.describe_endpoints,
+    ("", "ConfigMap"): core.describe_config_map,
+    ("", "Secret"): core.describe_secret,
+    ("", "ServiceAccount"): core.describe_service_account,
+    ("", "Namespace"): core.describe_namespace,
+    ("apps", "Deployment"): workloads.describe_deployment,
+    ("apps", "ReplicaSet"): workloads.describe_replica_set,
+    ("discovery.k8s.io", "EndpointSlice"): network.describe_endpoint_slice,
+}
+
+
+def describer_for(group: str, kind: str) -> Describer:
+    """The describer of a kind; the generic one for kinds that have none of their own."""
+    return DESCRIBERS.get((group, kind), core.describe_generic)
+
+
+__all__ = ["DESCRIBERS", "Describer", "Page", "Plain", "Surroundings", "describer_for"]
