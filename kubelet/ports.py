@@ -172,14 +172,14 @@ class Filesystem(Protocol):
     ) -> str:
         """A path on the host that is the subpath of the volume for certain, whatever links the volume holds."""
 
-    async def release_subpaths(self, uid: str, container: str) -> None:
-        """Let go of what `resolve_subpath` held for a container, once the container exists."""
-
     async def write_pod_file(self, uid: str, name: str, data: bytes, *, mode: int = 0o644) -> str:
         """A file of the pod that is no volume, such as its hosts file; the path."""
 
     async def termination_file(self, uid: str, container: str, attempt: int) -> str:
         """An empty file, writable for all, for a container's last words; its path."""
+
+    def termination_path(self, uid: str, container: str, attempt: int) -> str:
+        """Where `termination_file` puts that file."""
 
     async def read_tail(self, path: str, limit_bytes: int, within: str) -> bytes:
         """The end of a regular file; empty when there is none, or when it is a link out of `within`."""

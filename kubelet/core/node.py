@@ -20,6 +20,7 @@ from apimachinery.kinds import (
     ObjectMeta,
     Taint,
 )
+from apimachinery.kinds.base import Quantity
 from apimachinery.times import format_time
 from kubelet.core.model import ImageRecord, RuntimeHealth
 
@@ -101,7 +102,7 @@ def node_status(
     now: datetime,
 ) -> NodeStatus:
     """The status to report; transition times are kept from `previous` where nothing changed."""
-    capacity = {
+    capacity: dict[str, Quantity] = {
         "cpu": str(machine.cpus),
         "memory": f"{machine.memory_bytes // 1024}Ki",
         "ephemeral-storage": f"{machine.disk_bytes // 1024}Ki",
