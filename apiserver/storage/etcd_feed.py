@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, Self
 
 import grpc
@@ -187,6 +187,8 @@ class FeedWatch:
         """Leave the feed."""
         if self._subscription is not None:
             await self._subscription.aclose()
+        with suppress(RuntimeError):  # its reader is inside it, and is let out by the line above
+            await self._batches.aclose()
 
     async def _iterate(self) -> AsyncGenerator[Batch, None]:
         await self._feed.ensure_started()
