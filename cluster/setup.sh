@@ -16,7 +16,7 @@ export DEBIAN_FRONTEND=noninteractive
 say() { printf '%s\n' "$*"; }
 
 fail() {
-    printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+    printf '%s: %s\n' "$0" "$*" >&2
     exit 1
 }
 
@@ -94,12 +94,17 @@ remove_policy() {
 }
 
 disable_services() {
-    command -v systemctl >/dev/null || return 0
-    local package unit
+    local package service
     for package in "$@"; do
-        for unit in $(dpkg -L "$package" | sed -n 's#.*/systemd/system/\([^/@]*\.service\)$#\1#p' | sort -u); do
-            quietly "disabling $unit" systemctl disable -q "$unit"
-        done
+        if command -v systemctl >/dev/null; then
+            for service in $(dpkg -L "$package" | sed -n 's#.*/systemd/system/\([^/@]*\.service\)$#\1#p' | sort -u); do
+                quietly "disabling $service" systemctl disable -q "$service"
+            done
+        elif command -v update-rc.d >/dev/null; then
+            for service in $(dpkg -L "$package" | sed -n 's#^/etc/init\.d/##p'); do
+                quietly "disabling $service" update-rc.d "$service" disable
+            done
+        fi
     done
 }
 
@@ -153,5 +158,5 @@ ensure_venv() {
 ensure_images() {
     command -v dpkg-deb >/dev/null ||
         fail "builds its container images from Debian packages, so it needs Debian 12 (there is no dpkg-deb here)"
-    (cd "$ROOT" && "$VENV/bin/python" -m cluster.images >/dev/null) || exit 1
+    (cd "$ROOT" && "$VENV/bin/python" -m cluster.images --bundle >/dev/null) || exit 1
 }
