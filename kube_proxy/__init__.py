@@ -1,0 +1,1 @@
+"""The node's service proxy: makes the kernel answer for Service addresses."""

@@ -1,0 +1,1 @@
+"""The kernel's packet filter and connection table, real and imitated."""
