@@ -1,8 +1,9 @@
 """What the API server asks of a kind: one Strategy for each resource.
 
 A create runs `default`, `prepare_create`, `validate`; an update runs `default`, `prepare_update`, `validate_update`: in this
-order, and each once. `validate_update` includes all of `validate` that the update can have broken, so callers do not call both. The functions are pure: they change only the object given as new, and `old` is read-only. After `prepare_update` the new
-object may share parts with the old one.
+order, and each once. `validate_update` includes all of `validate` that the update can have broken, so callers do not call both.
+The functions are pure: they change only the object given as new, and `old` is read-only. After `prepare_update` the new object
+may share parts with the old one.
 """
 
 from collections.abc import Iterator, Sequence
