@@ -151,9 +151,9 @@ def _record(request: Request, response: Response, seconds: float) -> None:
 def main() -> None:
     """Serve as the environment says.
 
-    PORT, GUESTBOOK_TITLE, GUESTBOOK_GREETING, GUESTBOOK_GREETING_FILE, GUESTBOOK_DRAIN_SECONDS, GUESTBOOK_REDIS_HOST,
-    GUESTBOOK_REDIS_PORT, REDIS_PASSWORD, POD_NAME (the host name if absent), NODE_NAME. (A Service named `redis` makes Kubernetes put a
-    REDIS_PORT of another meaning into the environment.)
+    PORT, ADDRESS, GUESTBOOK_TITLE, GUESTBOOK_GREETING, GUESTBOOK_GREETING_FILE, GUESTBOOK_DRAIN_SECONDS, GUESTBOOK_REDIS_HOST,
+    GUESTBOOK_REDIS_PORT, REDIS_PASSWORD, POD_NAME (the host name if absent), NODE_NAME. (A Service named `redis` makes Kubernetes
+    put a REDIS_PORT of another meaning into the environment.)
     """
     env = os.environ
     pod = env.get("POD_NAME") or socket.gethostname()
@@ -164,9 +164,8 @@ def main() -> None:
         pod=pod,
         node=env.get("NODE_NAME", ""),
     )
-    redis = Pool(
-        env.get("GUESTBOOK_REDIS_HOST", "redis"), int(env.get("GUESTBOOK_REDIS_PORT", "6379")), env.get("REDIS_PASSWORD", ""), REDIS_TIMEOUT_S
-    )
+    host, redis_port = env.get("GUESTBOOK_REDIS_HOST", "redis"), int(env.get("GUESTBOOK_REDIS_PORT", "6379"))
+    redis = Pool(host, redis_port, env.get("REDIS_PASSWORD", ""), REDIS_TIMEOUT_S)
     threading.stack_size(THREAD_STACK_BYTES)
     os.set_blocking(1, False)
     port = int(env.get("PORT", "8080"))
