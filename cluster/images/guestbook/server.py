@@ -152,8 +152,8 @@ def main() -> None:
     """Serve as the environment says.
 
     PORT, ADDRESS, GUESTBOOK_TITLE, GUESTBOOK_GREETING, GUESTBOOK_GREETING_FILE, GUESTBOOK_DRAIN_SECONDS, GUESTBOOK_REDIS_HOST,
-    GUESTBOOK_REDIS_PORT, REDIS_PASSWORD, POD_NAME (the host name if absent), NODE_NAME. (A Service named `redis` makes Kubernetes
-    put a REDIS_PORT of another meaning into the environment.)
+    GUESTBOOK_REDIS_PORT, REDIS_PASSWORD, POD_NAME (the host name if absent), NODE_NAME. (A Service named `redis` makes
+    Kubernetes put a REDIS_PORT of another meaning into the environment.)
     """
     env = os.environ
     pod = env.get("POD_NAME") or socket.gethostname()
