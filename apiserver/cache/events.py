@@ -68,10 +68,10 @@ class EventBatch:
 
     After it, a watcher has seen everything it selects up to `revision`, which it may resume after. While the initial state is
     being sent `revision` is 0: there is nothing to resume after before all of it is there. A `bookmark` has no events;
-    `initial_events_end` marks the one that closes the initial state.
+    `initial_events_end` marks the one that closes the initial state. `wire` is for the gRPC door, as in `WatchEvent`.
     """
 
-    __slots__ = ("_payload", "bookmark", "events", "initial_events_end", "revision", "size_bytes")
+    __slots__ = ("_payload", "bookmark", "events", "initial_events_end", "revision", "size_bytes", "wire")
 
     def __init__(
         self,
@@ -85,6 +85,7 @@ class EventBatch:
         self.revision = revision
         self.bookmark = bookmark
         self.initial_events_end = initial_events_end
+        self.wire: bytes | None = None
         self.size_bytes = sum([len(event.data) for event in events])
         self._payload: bytes | None = None
 
