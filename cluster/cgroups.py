@@ -86,10 +86,10 @@ def _delegate(parent: Path) -> None:
             (parent / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
-def enter(trees: tuple[Hierarchy, ...], group: str, pid: int) -> None:
-    """Move process `pid` into `group` of every tree."""
+def enter(trees: tuple[Hierarchy, ...], group: str) -> None:
+    """Move the calling process into `group` of every tree."""
     for tree in trees:
-        (tree.mount / group.strip("/") / "cgroup.procs").write_text(str(pid))
+        (tree.mount / group.strip("/") / "cgroup.procs").write_text("0")  # the writer, in whichever pid namespace
 
 
 def processes(trees: tuple[Hierarchy, ...], group: str) -> set[int]:
