@@ -168,6 +168,8 @@ async def test_pages_show_one_snapshot(make: Make, case: Paging) -> None:
     assert first.remaining == case.remaining
     for number in range(0, 20, 3):
         await world.drop(f"p{number:02}")
+        if number % 2:
+            await world.put(f"p{number:02}", even="yes", again="yes")
         await world.put(f"p{number + 1:02}", even="yes")
     await world.put("p05-new", even="yes")
     await world.put("p05", "elsewhere", even="yes")
@@ -384,6 +386,8 @@ async def test_lost_history_ends_the_watches_and_the_cache_lists_again(make: Mak
     await world.drop("a")
     with pytest.raises(TooOld):
         await take(watcher, 100)
+    early = await world.cache.watch(start_revision=0)
+    assert [event.name for event in (await anext(early)).events] == ["b"]
     assert await world.names() == ["b"]
     with pytest.raises(TooOld):
         await world.cache.watch(start_revision=before)
