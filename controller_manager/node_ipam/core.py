@@ -54,7 +54,7 @@ class Allocator:
 
     @property
     def _size(self) -> int:
-        return 2 ** (32 - self._mask_size)
+        return 1 << (32 - self._mask_size)
 
     def _index(self, address: ipaddress.IPv4Address) -> int:
         return (int(address) - int(self._range.network_address)) // self._size

@@ -1,0 +1,83 @@
+"""What a terminating namespace still holds, what its status says about it, and when it may go. Pure.
+
+Pods go first and everything else only once they are gone: while a pod runs, what protects and configures it stays.
+Source: the Kubernetes page "Namespaces"; condition types, reasons and messages are Kubernetes'.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from apimachinery.kinds import NamespaceCondition
+from apimachinery.times import format_time
+
+FINALIZER = "kubernetes"
+
+
+@dataclass
+class Remains:
+    """What was found after deleting: objects by resource (`pods`), their finalizers, and what went wrong."""
+
+    objects: Counter[str] = field(default_factory=Counter)
+    finalizers: Counter[str] = field(default_factory=Counter)
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def gone(self) -> bool:
+        return not self.objects and not self.errors
+
+
+def conditions(remains: Remains, known: Sequence[NamespaceCondition], now: datetime) -> list[NamespaceCondition]:
+    """The conditions of the namespace's status; an unchanged one keeps its transition time."""
+    described = [
+        _described(
+            "NamespaceDeletionDiscoveryFailure", "False", "ResourcesDiscovered", "All resources successfully discovered"
+        ),
+        _described(
+            "NamespaceDeletionGroupVersionParsingFailure",
+            "False",
+            "ParsedGroupVersions",
+            "All legacy kube types successfully parsed",
+        ),
+        _content(remains),
+        _remaining(remains),
+        _finalizers(remains),
+    ]
+    before, moment = {each.type: each for each in known}, format_time(now)
+    for condition in described:
+        old = before.get(condition.type)
+        same = old is not None and old.status == condition.status
+        condition.last_transition_time = old.last_transition_time if old is not None and same else moment
+    ours = {each.type for each in described}
+    return [*(each for each in known if each.type not in ours), *described]
+
+
+def _content(remains: Remains) -> NamespaceCondition:
+    ok = "All content successfully deleted, may be waiting on finalization"
+    problem = f"Failed to delete all resource types, {len(remains.errors)} remaining: " + ", ".join(sorted(remains.errors))
+    kind = "NamespaceDeletionContentFailure"
+    if remains.errors:
+        return _described(kind, "True", "ContentDeletionFailed", problem)
+    return _described(kind, "False", "ContentDeleted", ok)
+
+
+def _remaining(remains: Remains) -> NamespaceCondition:
+    kind = "NamespaceContentRemaining"
+    if not remains.objects:
+        return _described(kind, "False", "ContentRemoved", "All content successfully removed")
+    listed = ", ".join(f"{name} has {count} resource instances" for name, count in sorted(remains.objects.items()))
+    return _described(kind, "True", "SomeResourcesRemain", f"Some resources are remaining: {listed}")
+
+
+def _finalizers(remains: Remains) -> NamespaceCondition:
+    kind = "NamespaceFinalizersRemaining"
+    if not remains.finalizers:
+        return _described(kind, "False", "ContentHasNoFinalizers", "All content-preserving finalizers finished")
+    listed = ", ".join(f"{name} in {count} resource instances" for name, count in sorted(remains.finalizers.items()))
+    message = f"Some content in the namespace has finalizers remaining: {listed}"
+    return _described(kind, "True", "SomeFinalizersRemain", message)
+
+
+def _described(kind: str, status: str, reason: str, message: str) -> NamespaceCondition:
+    return NamespaceCondition(type=kind, status=status, reason=reason, message=message)
