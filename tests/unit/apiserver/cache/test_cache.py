@@ -173,6 +173,7 @@ async def test_pages_show_one_snapshot(make: Make, case: Paging) -> None:
         await world.put(f"p{number + 1:02}", even="yes")
     await world.put("p05-new", even="yes")
     await world.put("p05", "elsewhere", even="yes")
+    await world.cache.catch_up()
     items, page = list(first.items), first
     while page.continuation is not None:
         page = await world.cache.list(case.select, limit=5, continuation=page.continuation)
