@@ -154,8 +154,12 @@ def new_node_network(switch: int, node: NodeSpec) -> int:
 def remove_node_port(switch: int, node: NodeSpec) -> None:
     """Unplug `node`, whose namespace is about to go: the kernel would take its time to remove the port."""
     with network(switch):
-        if _port(node) in (name for _, name in socket.if_nameindex()):
+        try:
             _ip(f"link del {_port(node)}")
+        except OSError:
+            # The kernel was quicker, unless the port is still there.
+            if _port(node) in (name for _, name in socket.if_nameindex()):
+                raise
 
 
 def _port(node: NodeSpec) -> str:

@@ -12,6 +12,8 @@ from cluster.messages import Record
 
 _STAT_FIELDS_BEFORE_START = 19  # of those after the parenthesised name; proc(5), field 22
 
+_DEAD = ("Z", "X")
+
 
 def boot_id() -> str:
     """Names this boot of the machine; recorded pids mean nothing in another one."""
@@ -19,12 +21,13 @@ def boot_id() -> str:
 
 
 def start_ticks(pid: int) -> int | None:
-    """When `pid` started, in clock ticks since boot; None if there is no such process."""
+    """When `pid` started, in clock ticks since boot; None if it does not exist, or is dead and merely not reaped yet."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return int(stat.rpartition(")")[2].split()[_STAT_FIELDS_BEFORE_START])
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in _DEAD else int(fields[_STAT_FIELDS_BEFORE_START])
 
 
 def record(pid: int) -> Record:
