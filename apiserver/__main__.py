@@ -1,0 +1,7 @@
+"""`python -m apiserver --config FILE`."""
+
+import sys
+
+from apiserver.app import main
+
+sys.exit(main())

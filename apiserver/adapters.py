@@ -1,0 +1,95 @@
+"""The kubelets over gRPC: one channel for each endpoint, kept while it is used, mutual TLS with the cluster's CA."""
+
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import Any
+
+import grpc
+import msgspec
+
+from apimachinery import errors
+from apimachinery.errors import ApiError
+from apimachinery.kinds.meta import Status
+from proto.gen import node_pb2
+from proto.gen.node_pb2_grpc import NodeStub
+
+STATUS_KEY = "coxswain-status-bin"
+CHANNELS_MAX = 256
+_OPTIONS = (
+    ("grpc.max_receive_message_length", 16 << 20),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+
+class GrpcNodes:
+    """See `ports.Nodes`. Opens nothing before the first call."""
+
+    def __init__(self, *, ca: bytes, certificate: bytes, key: bytes) -> None:
+        self._credentials = (ca, key, certificate)
+        self._channels: dict[str, grpc.aio.Channel] = {}
+
+    async def logs(self, endpoint: str, request: node_pb2.LogsRequest) -> AsyncIterator[bytes]:
+        """See `ports.Nodes.logs`."""
+        call = self._stub(endpoint).Logs(request)
+        try:
+            async for chunk in call:
+                yield chunk.data
+        except grpc.aio.AioRpcError as error:
+            raise _translate(error, endpoint) from error
+        finally:
+            call.cancel()
+
+    async def execute(
+        self, endpoint: str, kind: str, inputs: AsyncIterable[node_pb2.StreamInput]
+    ) -> AsyncIterator[node_pb2.StreamOutput]:
+        """See `ports.Nodes.execute`."""
+        stub = self._stub(endpoint)
+        call = (stub.Attach if kind == "attach" else stub.Exec)(inputs)
+        async for output in _relayed(call, endpoint):
+            yield output
+
+    async def forward(
+        self, endpoint: str, inputs: AsyncIterable[node_pb2.PortForwardData]
+    ) -> AsyncIterator[node_pb2.PortForwardData]:
+        """See `ports.Nodes.forward`."""
+        async for output in _relayed(self._stub(endpoint).PortForward(inputs), endpoint):
+            yield output
+
+    async def close(self) -> None:
+        """Close every channel."""
+        channels, self._channels = self._channels, {}
+        for channel in channels.values():
+            await channel.close(None)
+
+    def _stub(self, endpoint: str) -> Any:
+        channel = self._channels.pop(endpoint, None)
+        if channel is None:
+            ca, key, certificate = self._credentials
+            credentials = grpc.ssl_channel_credentials(ca, key, certificate)
+            channel = grpc.aio.secure_channel(endpoint, credentials, options=_OPTIONS)
+        self._channels[endpoint] = channel
+        while len(self._channels) > CHANNELS_MAX:
+            self._channels.pop(next(iter(self._channels)))  # the one that has not been used for longest
+        return NodeStub(channel)  # type: ignore[no-untyped-call]
+
+
+async def _relayed(call: Any, endpoint: str) -> AsyncIterator[Any]:
+    try:
+        async for output in call:
+            yield output
+    except grpc.aio.AioRpcError as error:
+        raise _translate(error, endpoint) from error
+    finally:
+        call.cancel()
+
+
+def _translate(error: grpc.aio.AioRpcError, endpoint: str) -> ApiError:
+    for key, value in error.trailing_metadata() or ():
+        if key == STATUS_KEY:
+            return ApiError(msgspec.json.decode(value, type=Status))
+    detail = error.details() or error.code().name
+    if error.code() is grpc.StatusCode.UNAVAILABLE:
+        return errors.unavailable(f"the kubelet at {endpoint} does not answer: {detail}")
+    return errors.internal(f"the kubelet at {endpoint} failed: {detail}")

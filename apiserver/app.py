@@ -1,0 +1,265 @@
+"""The composition root: which parts there are, how they are joined, in which order they start and stop.
+
+Start: caches follow the storage → synced → bootstrap → doors open → READY. Stop: doors take nothing new, watches end, what was
+accepted is finished → background tasks end → the storage is closed.
+"""
+
+import asyncio
+import random
+import socket
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from apimachinery.clock import Clock, SystemClock
+from apimachinery.resources import SERVICES, TABLE, Resource, ResourceTable
+from apiserver.adapters import GrpcNodes
+from apiserver.bootstrap import bootstrap
+from apiserver.cache import WatchCache
+from apiserver.chain import AllowAuthenticated, Api
+from apiserver.config import ApiServerConfiguration, KubeletClientConfig, LimitsConfig, StorageConfig
+from apiserver.core.allocation import address_range, address_text, port_range
+from apiserver.core.indexing import index_for
+from apiserver.core.keys import KeySpace
+from apiserver.doors.grpc_door import GrpcDoor
+from apiserver.doors.rest import Check, RestDoor
+from apiserver.flow import FlowControl
+from apiserver.loops import repair_forever, sample_forever
+from apiserver.metrics import Metrics
+from apiserver.ports import Nodes
+from apiserver.registry.admission import Admission
+from apiserver.registry.connecting import Connections
+from apiserver.registry.objects import Objects
+from apiserver.registry.pods import Pods
+from apiserver.registry.reading import Reading
+from apiserver.registry.scales import Scales
+from apiserver.registry.services import Allocator
+from apiserver.registry.store import ObjectStore
+from apiserver.storage.compactor import compact_forever
+from apiserver.storage.etcd import EtcdStorage, TlsFiles
+from apiserver.storage.memory import MemoryStorage
+from apiserver.storage.port import Storage
+from apiserver.strategy import STRATEGIES
+from component_base import notify, run
+from component_base.tasks import forever
+
+CLUSTER_DNS_OFFSET = 9
+"""The cluster's name server has the tenth address of the service network; the API server the first."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What shapes the server's behaviour, apart from where it listens and stores."""
+
+    prefix: str = "/registry"
+    service_cidr: str = "10.96.0.0/16"
+    node_port_range: str = "30000-32767"
+    advertise_address: str = "127.0.0.1"
+    advertise_port: int = 6443
+    event_ttl_s: float = 3600.0
+    default_toleration_s: int = 5
+    limits: LimitsConfig = LimitsConfig()
+
+
+class Assembly:
+    """An API server without doors: everything behind `Api.handle`, on a given storage."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        storage: Storage,
+        nodes: Nodes,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        table: ResourceTable = TABLE,
+    ) -> None:
+        self.settings = settings
+        self.storage = storage
+        self.table = table
+        self.nodes = nodes
+        self.metrics = Metrics()
+        keys = KeySpace(settings.prefix)
+        self.caches: Mapping[Resource, WatchCache] = {
+            row: WatchCache(storage, keys.collection(row), index=index_for(row), rng=rng) for row in table.rows
+        }
+        first = address_range(settings.service_cidr).first
+        self.service_address = address_text(first)
+        reserved = (self.service_address, address_text(first + CLUSTER_DNS_OFFSET))
+        self.allocator = Allocator(
+            storage,
+            keys,
+            addresses=address_range(settings.service_cidr, reserved),
+            ports=port_range(settings.node_port_range),
+            network=settings.service_cidr,
+            rng=rng,
+        )
+        reading = Reading(storage, self.caches, keys)
+        store = ObjectStore(storage, keys, reading)
+        objects = Objects(
+            store,
+            STRATEGIES,
+            Admission(reading, settings.default_toleration_s),
+            {SERVICES: self.allocator},
+            clock=clock,
+            rng=rng,
+            event_ttl_s=settings.event_ttl_s,
+        )
+        limits = settings.limits
+        self.api = Api(
+            authorizer=AllowAuthenticated(),
+            reads=FlowControl(limits.reads_in_flight, limits.reads_waiting),
+            writes=FlowControl(limits.writes_in_flight, limits.writes_waiting),
+            reading=reading,
+            objects=objects,
+            pods=Pods(store, objects, clock),
+            scales=Scales(store, objects),
+            connections=Connections(store, nodes, clock),
+            metrics=self.metrics,
+            clock=clock,
+        )
+
+    def checks(self) -> dict[str, Check]:
+        """What /readyz asks, by name."""
+
+        def caches_synced() -> str | None:
+            behind = [row.plural for row, cache in self.caches.items() if not cache.synced.is_set()]
+            return f"not synced: {', '.join(behind)}" if behind else None
+
+        return {"watch-cache": caches_synced}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Caches, bootstrap and background work; the body runs once all of it stands. Closes the storage at the end."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(forever(cache.run(), row.plural), name=f"cache/{row.qualified}")
+                    for row, cache in self.caches.items()
+                ]
+                for name, work in (
+                    ("compact", compact_forever(self.storage)),
+                    ("repair", repair_forever(self.allocator)),
+                    ("metrics", sample_forever(self.metrics, self.caches)),
+                ):
+                    tasks.append(group.create_task(forever(work, name), name=name))
+                try:
+                    for cache in self.caches.values():
+                        await cache.synced.wait()
+                    settings = self.settings
+                    await bootstrap(
+                        self.api,
+                        service_address=self.service_address,
+                        advertise_address=settings.advertise_address,
+                        port=settings.advertise_port,
+                    )
+                    yield
+                    await self.api.drain()
+                finally:
+                    for task in tasks:
+                        task.cancel()
+        finally:
+            await self.nodes.close()
+            await self.storage.close()
+
+
+class Doors:
+    """Both doors of an assembly on their sockets."""
+
+    def __init__(self, assembly: Assembly) -> None:
+        self.rest = RestDoor(assembly.api, assembly.table, assembly.nodes, assembly.checks())
+        self.grpc = GrpcDoor(assembly.api, assembly.table)
+        self.grpc_port = 0
+
+    async def open(
+        self, sockets: Sequence[socket.socket], grpc_address: str, grpc_port: int, *, cert: Path, key: Path, client_ca: Path
+    ) -> None:
+        """Begin to serve; raises OSError when an address cannot be had or a file cannot be read."""
+        context = server_context(cert, key, client_ca)
+        self.grpc_port = await self.grpc.start(
+            grpc_address, grpc_port, certificate=cert.read_bytes(), key=key.read_bytes(), client_ca=client_ca.read_bytes()
+        )
+        await self.rest.start(sockets, context)
+
+    async def close(self) -> None:
+        """Take nothing new, end the watches, finish what was accepted."""
+        await asyncio.gather(self.rest.stop(), self.grpc.stop())
+
+
+def server_context(cert: Path, key: Path, client_ca: Path) -> ssl.SSLContext:
+    """TLS 1.2 or later, and no connection without a certificate of the cluster's CA."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(cert, key)
+    context.load_verify_locations(client_ca)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def listening_socket(address: str, port: int) -> socket.socket:
+    """A socket that listens on address:port (0: any port)."""
+    return socket.create_server((address, port), backlog=1024, reuse_port=False)
+
+
+async def serve(config: ApiServerConfiguration, stop: asyncio.Event) -> None:
+    """Serve until `stop`."""
+    settings = Settings(
+        prefix=config.storage.prefix,
+        service_cidr=config.service_cidr,
+        node_port_range=config.node_port_range,
+        advertise_address=config.advertise_address,
+        advertise_port=config.rest.port,
+        event_ttl_s=float(config.event_ttl_seconds),
+        default_toleration_s=config.default_toleration_seconds,
+        limits=config.limits,
+    )
+    sockets = [listening_socket(config.rest.address, config.rest.port)]
+    sockets += [_inherited(number) for number in config.rest.listen_fds]
+    assembly = Assembly(
+        settings, _storage(config.storage), _nodes(config.kubelet_client), clock=SystemClock(), rng=random.SystemRandom()
+    )
+    doors = Doors(assembly)
+    tls = config.tls
+    async with assembly.running():
+        try:
+            await doors.open(
+                sockets,
+                config.grpc.address,
+                config.grpc.port,
+                cert=Path(tls.cert_file),
+                key=Path(tls.key_file),
+                client_ca=Path(tls.client_ca_file),
+            )
+            notify.ready()
+            await stop.wait()
+        finally:
+            await doors.close()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The process: `--config FILE`."""
+    return run.main("apiserver", ApiServerConfiguration, serve, argv)
+
+
+def _inherited(number: int) -> socket.socket:
+    inherited = socket.socket(fileno=number)
+    inherited.setblocking(False)
+    return inherited
+
+
+def _storage(config: StorageConfig) -> Storage:
+    if config.backend == "memory":
+        return MemoryStorage()
+    tls = TlsFiles(Path(config.ca_file), Path(config.cert_file), Path(config.key_file)) if config.ca_file else None
+    return EtcdStorage(config.endpoints, tls=tls)
+
+
+def _nodes(config: KubeletClientConfig) -> Nodes:
+    return GrpcNodes(
+        ca=Path(config.ca_file).read_bytes(),
+        certificate=Path(config.cert_file).read_bytes(),
+        key=Path(config.key_file).read_bytes(),
+    )

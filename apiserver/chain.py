@@ -1,0 +1,219 @@
+"""The handler chain: what happens to every request between a door and the registry.
+
+    authentication (at the door, by certificate) → authorization → flow control → the registry's verbs, which decode, admit,
+    default, validate and store
+
+A door calls `Api.handle`, gets an Answer or an ApiError, and nothing else. A request that writes is carried through even
+when its caller goes away: the doors await it, they do not cancel it.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from apimachinery import errors
+from apimachinery.clock import Clock
+from apimachinery.errors import ApiError
+from apimachinery.resources import PODS, Resource
+from apiserver.core import parameters
+from apiserver.core.paths import CONNECT_SUBRESOURCES, require_subresource
+from apiserver.core.request import (
+    Answer,
+    Bind,
+    Document,
+    Fence,
+    Listing,
+    Request,
+    User,
+    Verb,
+)
+from apiserver.failures import to_api_error
+from apiserver.flow import FlowControl
+from apiserver.metrics import Metrics
+from apiserver.ports import Authorizer
+from apiserver.registry.connecting import Connections
+from apiserver.registry.objects import Objects
+from apiserver.registry.pods import Pods
+from apiserver.registry.reading import Reading
+from apiserver.registry.scales import Scales
+
+BODY_BYTES_MAX = 3 << 20
+DELETES_AT_ONCE = 16
+
+T = TypeVar("T")
+
+
+class AllowAuthenticated:
+    """The authorizer until roles exist: whoever holds a certificate of the cluster's CA may do everything."""
+
+    def authorize(self, request: Request) -> None:
+        self.authorize_path(request.user, request.resource.path())
+
+    def authorize_path(self, user: User, path: str) -> None:
+        if not user.name:
+            raise errors.unauthorized()
+
+
+class Api:
+    """Serves requests; made once by the composition root."""
+
+    def __init__(
+        self,
+        *,
+        authorizer: Authorizer,
+        reads: FlowControl,
+        writes: FlowControl,
+        reading: Reading,
+        objects: Objects,
+        pods: Pods,
+        scales: Scales,
+        connections: Connections,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self.authorizer = authorizer
+        self.metrics = metrics
+        self.reads = reads
+        self.writes = writes
+        self._reading = reading
+        self._objects = objects
+        self._pods = pods
+        self._scales = scales
+        self._connections = connections
+        self._clock = clock
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def handle(self, request: Request) -> Answer:
+        """Answer one request; raises ApiError only."""
+        started = self._clock.monotonic()
+        code = 500
+        try:
+            answer = await self._admit(request)
+            code = answer.code if isinstance(answer, Document) else 200
+            return answer
+        except asyncio.CancelledError:
+            code = 499
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge: whatever happened becomes a Status
+            translated = to_api_error(error)
+            code = translated.code
+            raise translated from error
+        finally:
+            self.metrics.observe(request, code, self._clock.monotonic() - started)
+
+    async def bind(self, user: User, binds: Sequence[Bind], fence: Fence | None) -> list[int | ApiError]:
+        """Place many pods at once: the revision of each, or why it was not placed; raises ApiError for the whole."""
+        request = Request(verb=Verb.CREATE, resource=PODS, subresource="binding", user=user)
+        started = self._clock.monotonic()
+        code = 500
+        try:
+            self.authorizer.authorize(request)
+            async with self.writes.admitted():
+                results = await self._pods.bind_many(binds, fence)
+            code = 200
+            return results
+        except Exception as error:  # noqa: BLE001 - the edge: whatever happened becomes a Status
+            translated = to_api_error(error)
+            code = translated.code
+            raise translated from error
+        finally:
+            self.metrics.observe(request, code, self._clock.monotonic() - started)
+
+    async def carried_through(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await `work` so that it goes on when the awaiting task is cancelled; `drain` waits for it."""
+        task = asyncio.create_task(work, name="request")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def drain(self) -> None:
+        """Wait for the requests whose callers have gone."""
+        while self._running:
+            await asyncio.wait(list(self._running))
+
+    async def _admit(self, request: Request) -> Answer:
+        self.authorizer.authorize(request)
+        if len(request.body) > BODY_BYTES_MAX:
+            raise errors.too_large(f"the request body is larger than the limit of {BODY_BYTES_MAX} bytes")
+        require_subresource(request.resource, request.subresource)
+        _require_scope(request)
+        flow = self.writes if request.verb.mutating else self.reads
+        async with flow.admitted():
+            if request.subresource:
+                return await self._subresource(request)
+            return await self._dispatch(request)
+
+    async def _dispatch(self, request: Request) -> Answer:
+        match request.verb:
+            case Verb.GET:
+                return await self._reading.get(request)
+            case Verb.LIST:
+                return await self._reading.list(request)
+            case Verb.WATCH:
+                return await self._reading.watch(request)
+            case Verb.CREATE:
+                return await self._objects.create(request)
+            case Verb.UPDATE:
+                return await self._objects.update(request)
+            case Verb.PATCH:
+                return await self._objects.patch(request)
+            case Verb.DELETE:
+                return await self._objects.delete(request)
+            case Verb.DELETE_COLLECTION:
+                return await self._delete_collection(request)
+            case Verb.CONNECT:
+                raise errors.method_not_allowed(request.verb)
+
+    async def _subresource(self, request: Request) -> Answer:
+        match request.subresource, request.verb:
+            case "scale", _:
+                return await self._scales.handle(request)
+            case "binding", Verb.CREATE:
+                return await self._pods.bind(request)
+            case "eviction", Verb.CREATE:
+                return await self._pods.evict(request)
+            case "status" | "finalize", Verb.GET:
+                return await self._reading.get(request)
+            case "status" | "finalize", Verb.UPDATE:
+                return await self._objects.update(request)
+            case "status", Verb.PATCH:
+                return await self._objects.patch(request)
+            case subresource, Verb.CONNECT if subresource in CONNECT_SUBRESOURCES:
+                return await self._connections.open(request)
+            case _:
+                raise errors.method_not_allowed(request.verb)
+
+    async def _delete_collection(self, request: Request) -> Listing:
+        """Delete what is selected, a bounded number at a time; what vanishes meanwhile is as wanted."""
+        options, uid, version = parameters.delete_options(request.options, request.body)
+        if uid or version:
+            raise errors.bad_request("preconditions are not allowed when a collection is deleted")
+        listing = await self._reading.list(msgspec.structs.replace(request, verb=Verb.LIST, body=b"", options=options))
+        places = asyncio.Semaphore(DELETES_AT_ONCE)
+
+        async def delete(namespace: str, name: str) -> None:
+            async with places:
+                one = msgspec.structs.replace(
+                    request, verb=Verb.DELETE, namespace=namespace, name=name, body=b"", options=options
+                )
+                try:
+                    await self._objects.delete(one)
+                except ApiError as error:
+                    if not errors.is_not_found(error):
+                        raise
+
+        async with asyncio.TaskGroup() as group:
+            for item in listing.items:
+                group.create_task(delete(item.namespace, item.name), name="deletecollection")
+        return listing
+
+
+def _require_scope(request: Request) -> None:
+    """A cluster-scoped resource has no namespace; an object of the other kind is named with one."""
+    resource: Resource = request.resource
+    if request.namespace and not resource.namespaced:
+        raise errors.no_such_path()
+    if resource.namespaced and not request.namespace and (request.name or request.verb is Verb.CREATE):
+        raise errors.bad_request("an empty namespace may not be set when a resource name is provided")

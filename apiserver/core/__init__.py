@@ -1,0 +1,1 @@
+"""Decisions of the API server: no I/O, no clock, no event loop."""

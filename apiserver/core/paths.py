@@ -1,0 +1,71 @@
+"""REST paths: from `/apis/apps/v1/namespaces/ns/deployments/web/scale` to the resource, namespace, name and subresource it names.
+
+A cluster-scoped object asked for through a namespace path, and the other way round for an object by name, is no path at all (404).
+Source: the Kubernetes page "API Concepts", section "Resource URIs".
+"""
+
+import msgspec
+
+from apimachinery import errors
+from apimachinery.resources import Resource, ResourceTable
+
+CONNECT_SUBRESOURCES = frozenset(("log", "exec", "attach", "portforward"))
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What a path names; an empty `name` means the collection."""
+
+    resource: Resource
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+
+
+def parse_path(table: ResourceTable, path: str) -> Target | None:
+    """The target of a decoded URL path, None when it names none."""
+    parts = path.strip("/").split("/")
+    match parts:
+        case ["api", version, *rest]:
+            return _below(table, "", version, rest)
+        case ["apis", group, version, *rest]:
+            return _below(table, group, version, rest)
+        case _:
+            return None
+
+
+def require_subresource(resource: Resource, subresource: str) -> None:
+    """Raise 404 for a subresource that the resource does not have."""
+    if subresource and subresource not in resource.subresources:
+        raise errors.no_such_path()
+
+
+def _below(table: ResourceTable, group: str, version: str, rest: list[str]) -> Target | None:
+    if not all(rest):
+        return None
+    if rest[:1] == ["namespaces"] and len(rest) >= 3:
+        scoped = _in_namespace(table, group, version, rest[1], rest[2:])
+        if scoped is not None or (group, version) != ("", "v1"):
+            return scoped
+    if not rest or len(rest) > 3:
+        return None
+    resource = table.by_plural(group, version, rest[0])
+    if resource is None:
+        return None
+    if resource.namespaced and len(rest) > 1:
+        return None
+    return _target(resource, "", rest[1:])
+
+
+def _in_namespace(table: ResourceTable, group: str, version: str, namespace: str, rest: list[str]) -> Target | None:
+    resource = table.by_plural(group, version, rest[0])
+    if resource is None or not resource.namespaced or len(rest) > 3:
+        return None
+    return _target(resource, namespace, rest[1:])
+
+
+def _target(resource: Resource, namespace: str, rest: list[str]) -> Target | None:
+    name = rest[0] if rest else ""
+    subresource = rest[1] if len(rest) > 1 else ""
+    if subresource and subresource not in resource.subresources:
+        return None
+    return Target(resource, namespace, name, subresource)

@@ -1,0 +1,336 @@
+"""The door for people and tools: Kubernetes' REST paths over aiohttp and TLS.
+
+Lists and watches are put together from the shared bytes of the cache; nothing is encoded here. JSON is what is spoken; YAML is
+accepted in bodies. What clients prefer (tables, protobuf) falls back to JSON when they accept it at all, and is 406 when not.
+"""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
+
+from aiohttp import web
+from prometheus_client import generate_latest
+
+from apimachinery import codec, errors
+from apimachinery.errors import ApiError
+from apimachinery.resources import ResourceTable
+from apiserver.chain import BODY_BYTES_MAX, Api
+from apiserver.core.parameters import parse_boolean, parse_options
+from apiserver.core.paths import CONNECT_SUBRESOURCES, Target, parse_path
+from apiserver.core.request import (
+    DEFAULT_OPTIONS,
+    Connecting,
+    Document,
+    EventBatch,
+    FieldValidation,
+    Listing,
+    Options,
+    Request,
+    Streaming,
+    User,
+    Verb,
+    Watching,
+)
+from apiserver.failures import to_api_error
+from apiserver.doors import discovery
+from apiserver.doors.streams import bridge
+from apiserver.identity import user_of_peer
+from apiserver.ports import Nodes
+
+log = logging.getLogger(__name__)
+
+Check = Callable[[], str | None]
+
+JSON = "application/json"
+WATCH_TIMEOUT_S = 3600.0
+DRAIN_S = 5.0
+LIST_PART_BYTES = 256 << 10
+_HEALTH = ("/healthz", "/livez", "/readyz")
+_DEFAULTS = Options(field_validation=FieldValidation.WARN)
+_BODY_VERBS = {"POST": Verb.CREATE, "PUT": Verb.UPDATE, "PATCH": Verb.PATCH}
+
+
+class RestDoor:
+    """The server; `start` and `stop` it once. `checks` are those of /readyz, by name."""
+
+    def __init__(self, api: Api, table: ResourceTable, nodes: Nodes, checks: Mapping[str, Check]) -> None:
+        self._api = api
+        self._table = table
+        self._nodes = nodes
+        self._checks = checks
+        self._documents = discovery.documents(table)
+        self._runner: web.ServerRunner | None = None
+        self._stopping = asyncio.Event()
+
+    async def start(self, sockets: Sequence[socket.socket], context: ssl.SSLContext) -> None:
+        """Serve on listening sockets."""
+        server = web.Server(self.serve, access_log=None, auto_decompress=False, handler_cancellation=False)
+        self._runner = web.ServerRunner(server, shutdown_timeout=DRAIN_S)
+        await self._runner.setup()
+        for each in sockets:
+            await web.SockSite(self._runner, each, ssl_context=context, backlog=1024).start()
+
+    async def stop(self) -> None:
+        """Accept nothing new, end the watches, finish what was accepted."""
+        self._stopping.set()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one HTTP request."""
+        try:
+            return await self._answer(request)
+        except ApiError as error:
+            return _failure(error)
+        except (asyncio.CancelledError, ConnectionError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge: whatever happened becomes a Status
+            return _failure(to_api_error(error))
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        user = _user(request)
+        target = parse_path(self._table, request.path)
+        if target is None:
+            return await self._document(request, user)
+        query = list(request.query.items()) if request.query_string else []
+        verb = _verb(request.method, target, query)
+        _require_json_accepted(request, target)
+        options = parse_options(query, default_validation=FieldValidation.WARN) if query else _DEFAULTS
+        if not verb.mutating and not query:
+            options = DEFAULT_OPTIONS
+        wanted = Request(
+            verb=verb,
+            resource=target.resource,
+            user=user,
+            namespace=target.namespace,
+            name=target.name,
+            subresource=target.subresource,
+            body=await _body(request) if verb.mutating else b"",
+            content_type=_content_type(request),
+            options=options,
+        )
+        try:
+            answer = await self._api.handle(wanted)
+        except ApiError as error:
+            if verb is Verb.WATCH and errors.is_expired(error):
+                return await _expired_watch(request, error)
+            raise
+        match answer:
+            case Document():
+                return _document(answer)
+            case Listing():
+                return await _listing(request, answer)
+            case Watching():
+                return await self._watch(request, answer)
+            case Streaming():
+                return await _stream(request, answer)
+            case Connecting():
+                return await bridge(request, answer, self._nodes)
+
+    async def _document(self, request: web.BaseRequest, user: User) -> web.StreamResponse:
+        """Paths that name no resource: discovery, health, metrics."""
+        path = request.path.rstrip("/") or "/"
+        self._api.authorizer.authorize_path(user, path)
+        document = self._documents.get(path)
+        health = path.startswith(_HEALTH)
+        if document is None and not health and path != "/metrics":
+            raise errors.no_such_path()
+        if request.method not in ("GET", "HEAD"):
+            raise errors.method_not_allowed(request.method)
+        if document is not None:
+            return web.Response(body=document, content_type=JSON)
+        if health:
+            return self._health(path, verbose="verbose" in request.query)
+        metrics = self._api.metrics
+        metrics.in_flight.labels("readOnly").set(self._api.reads.in_flight)
+        metrics.in_flight.labels("mutating").set(self._api.writes.in_flight)
+        return web.Response(body=generate_latest(metrics.registry), content_type="text/plain")
+
+    def _health(self, path: str, *, verbose: bool) -> web.Response:
+        kind, _, one = path.strip("/").partition("/")
+        checks = {"ping": _ping, **({} if kind == "livez" else self._checks)}
+        if one:
+            if one not in checks:
+                raise errors.no_such_path()
+            checks = {one: checks[one]}
+        failed = {name: problem for name, check in checks.items() if (problem := check()) is not None}
+        if not failed and not verbose:
+            return web.Response(text="ok")
+        lines = [f"[-]{name} failed: {failed[name]}" if name in failed else f"[+]{name} ok" for name in checks]
+        lines.append(f"{kind} check {'failed' if failed else 'passed'}")
+        return web.Response(text="\n".join(lines) + "\n", status=500 if failed else 200)
+
+    async def _watch(self, request: web.BaseRequest, watching: Watching) -> web.StreamResponse:
+        gauge = self._api.metrics.watchers.labels(watching.resource.group, watching.resource.plural)
+        response = web.StreamResponse(headers={"Content-Type": JSON, "Cache-Control": "no-cache, private"})
+        ending = asyncio.create_task(self._end_watch(watching), name="watch/end")
+        gauge.inc()
+        try:
+            await response.prepare(request)
+            try:
+                async for batch in watching.batches:
+                    await response.write(_bookmark(watching, batch) if batch.bookmark else batch.payload)
+            except ApiError as error:
+                await response.write(b'{"type":"ERROR","object":%b}\n' % codec.encode(error.status))
+            await response.write_eof()
+        except ConnectionError:
+            pass  # the client has gone; that is how watches usually end
+        finally:
+            gauge.dec()
+            ending.cancel()
+            await watching.batches.aclose()
+        return response
+
+    async def _end_watch(self, watching: Watching) -> None:
+        timeout_s = watching.timeout_s or WATCH_TIMEOUT_S
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+        await watching.batches.aclose()
+
+
+def _user(request: web.BaseRequest) -> User:
+    transport = request.transport
+    return user_of_peer(transport.get_extra_info("peercert") if transport is not None else None)
+
+
+def _verb(method: str, target: Target, query: Sequence[tuple[str, str]]) -> Verb:
+    subresource, named = target.subresource, bool(target.name)
+    if subresource in CONNECT_SUBRESOURCES:
+        if method == "GET" or (method == "POST" and subresource != "log"):
+            return Verb.CONNECT
+    elif method in ("GET", "HEAD"):
+        watch = next((value for key, value in query if key == "watch"), "")
+        if watch and not subresource and parse_boolean("watch", watch):
+            return Verb.WATCH
+        return Verb.GET if named else Verb.LIST
+    elif method == "DELETE" and not subresource:
+        return Verb.DELETE if named else Verb.DELETE_COLLECTION
+    elif method in ("PUT", "PATCH") and named:
+        return _BODY_VERBS[method]
+    elif method == "POST" and (not named or subresource):
+        return Verb.CREATE
+    raise errors.method_not_allowed(method)
+
+
+def _require_json_accepted(request: web.BaseRequest, target: Target) -> None:
+    """Raise 406 for a client that takes no JSON; its parameters (as=Table) are preferences that are not met."""
+    accept = request.headers.get("Accept", "")
+    if not accept or target.subresource in CONNECT_SUBRESOURCES or "application/json" in accept:
+        return
+    for part in accept.split(","):
+        if part.partition(";")[0].strip() in ("*/*", "application/*"):
+            return
+    raise errors.not_acceptable("only the following media types are accepted: application/json")
+
+
+def _content_type(request: web.BaseRequest) -> str:
+    return request.headers.get("Content-Type", JSON).partition(";")[0].strip() or JSON
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    """The whole body; raises ApiError (413) as soon as it is known to be too large."""
+    encoding = request.headers.get("Content-Encoding", "identity")
+    if encoding != "identity":
+        raise errors.unsupported_media_type(f"the body is encoded as {encoding!r}, which is not accepted")
+    length = request.content_length
+    if length is not None and length > BODY_BYTES_MAX:
+        raise _too_large()
+    if length == 0 or not request.body_exists:
+        return b""
+    parts, size = [], 0
+    async for part in request.content.iter_any():
+        size += len(part)
+        if size > BODY_BYTES_MAX:
+            raise _too_large()
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _too_large() -> ApiError:
+    return errors.too_large(f"the request body is larger than the limit of {BODY_BYTES_MAX} bytes")
+
+
+def _document(document: Document) -> web.Response:
+    response = web.Response(body=document.body, status=document.code, content_type=JSON)
+    for warning in document.warnings:
+        text = warning.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ").replace("\r", " ")
+        response.headers.add("Warning", f'299 - "{text}"')
+    return response
+
+
+def _failure(error: ApiError) -> web.Response:
+    response = web.Response(body=codec.encode(error.status), status=error.code, content_type=JSON)
+    if (wait_s := error.retry_after_s()) is not None:
+        response.headers["Retry-After"] = str(wait_s)
+    return response
+
+
+def list_parts(listing: Listing) -> list[bytes]:
+    """A list's JSON, whose concatenation it is: the head, the objects' own bytes, the end."""
+    resource = listing.resource
+    meta = b'"resourceVersion":"%d"' % listing.revision
+    if listing.continue_token:
+        meta += b',"continue":"%b"' % listing.continue_token.encode()
+        if listing.remaining is not None:
+            meta += b',"remainingItemCount":%d' % listing.remaining
+    head = b'{"kind":"%bList","apiVersion":"%b","metadata":{%b},"items":[' % (
+        resource.kind.encode(),
+        resource.api_version.encode(),
+        meta,
+    )
+    return [head, b",".join([item.data for item in listing.items]), b"]}\n"]
+
+
+async def _listing(request: web.BaseRequest, listing: Listing) -> web.StreamResponse:
+    return web.Response(body=b"".join(list_parts(listing)), content_type=JSON)
+
+
+async def _stream(request: web.BaseRequest, streaming: Streaming) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": streaming.content_type})
+    chunks: AsyncIterator[bytes] = streaming.chunks
+    try:
+        await response.prepare(request)
+        async for chunk in chunks:
+            await response.write(chunk)
+        await response.write_eof()
+    except ConnectionError:
+        pass  # the client has gone; closing the chunks tells the source
+    except ApiError as error:
+        log.info("a stream was broken off", extra={"path": request.path, "error": error.status.message})
+        response.force_close()
+        if request.transport is not None:
+            request.transport.close()
+    finally:
+        close: Any = getattr(chunks, "aclose", None)
+        if close is not None:
+            await close()
+    return response
+
+
+async def _expired_watch(request: web.BaseRequest, error: ApiError) -> web.StreamResponse:
+    """A watch from too long ago: clients expect it to begin, and to end with the error as its only event."""
+    response = web.Response(body=b'{"type":"ERROR","object":%b}\n' % codec.encode(error.status), content_type=JSON)
+    await response.prepare(request)
+    await response.write_eof()
+    return response
+
+
+def _bookmark(watching: Watching, batch: EventBatch) -> bytes:
+    resource = watching.resource
+    ends = b',"annotations":{"k8s.io/initial-events-end":"true"}' if batch.initial_events_end else b""
+    return b'{"type":"BOOKMARK","object":{"kind":"%b","apiVersion":"%b","metadata":{"resourceVersion":"%d"%b}}}\n' % (
+        resource.kind.encode(),
+        resource.api_version.encode(),
+        batch.revision,
+        ends,
+    )
+
+
+def _ping() -> str | None:
+    return None

@@ -1,0 +1,37 @@
+"""What the handler chain needs from outside beyond storage, and what may be put in its place."""
+
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import Protocol
+
+from apiserver.core.request import Request, User
+from proto.gen import node_pb2
+
+
+class Authorizer(Protocol):
+    """Decides whether a user may do what a request asks."""
+
+    def authorize(self, request: Request) -> None:
+        """Return when it is allowed; raises ApiError (403) when not."""
+        ...
+
+    def authorize_path(self, user: User, path: str) -> None:
+        """The same for a path that names no resource (/version, /metrics); raises ApiError (403)."""
+        ...
+
+
+class Nodes(Protocol):
+    """The kubelets, each reached at `host:port`. Whatever goes wrong is raised as ApiError; streams end when closed."""
+
+    def logs(self, endpoint: str, request: node_pb2.LogsRequest) -> AsyncIterator[bytes]: ...
+
+    def execute(
+        self, endpoint: str, kind: str, inputs: AsyncIterable[node_pb2.StreamInput]
+    ) -> AsyncIterator[node_pb2.StreamOutput]:
+        """Run (`kind` exec) or join (attach) a process; the last output carries its exit code."""
+        ...
+
+    def forward(
+        self, endpoint: str, inputs: AsyncIterable[node_pb2.PortForwardData]
+    ) -> AsyncIterator[node_pb2.PortForwardData]: ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,38 @@
+"""One object as the registry sees it, and where it sees it."""
+
+from typing import Protocol
+
+import msgspec
+
+from apimachinery import codec
+from apimachinery.kinds.object import Object
+from apimachinery.resources import Resource
+from apiserver.storage import port
+
+
+class Current(msgspec.Struct, frozen=True):
+    """An object as it stands: JSON with its resourceVersion in place, and the key and revision for a swap."""
+
+    key: bytes
+    data: bytes
+    revision: int
+
+    def decode(self, resource: Resource) -> Object:
+        return codec.decode(resource.cls, self.data)
+
+
+class Reader(Protocol):
+    """How the registry sees single objects."""
+
+    def glimpse(self, resource: Resource, namespace: str, name: str) -> Current | None:
+        """What the cache holds now; may be behind."""
+        ...
+
+    async def read(self, resource: Resource, namespace: str, name: str) -> Current | None:
+        """What the storage holds, linearizably."""
+        ...
+
+
+def as_current(item: port.KeyValue) -> Current:
+    """A stored value with its revision in place."""
+    return Current(item.key, codec.splice_revision(item.value, item.mod_revision), item.mod_revision)

@@ -1,0 +1,296 @@
+"""create, update, patch, delete of any kind: the same steps for all, with each kind's own rules behind `Strategy`.
+
+    create:  decode → identity → admission → defaults → prepare → validate → reserve → swap into storage
+    update:  decode → (current) preconditions → carry over → defaults → prepare → validate → reserve → swap
+    patch:   (current) → apply → as update
+    delete:  (current) preconditions → deletion state machine → swap
+
+The steps from "(current)" on run again whenever another writer was faster; see `store`.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from apimachinery import codec, errors
+from apimachinery.clock import Clock
+from apimachinery.errors import ApiError, FieldError
+from apimachinery.kinds import Namespace
+from apimachinery.kinds.meta import Status, StatusDetails
+from apimachinery.kinds.object import Object
+from apimachinery.resources import EVENTS, PODS, SERVICE_ACCOUNTS, SERVICES, Resource
+from apiserver.core import bodies, deletion, meta, naming, parameters
+from apiserver.core.patching import parse_patch
+from apiserver.core.request import Document, Request
+from apiserver.registry.admission import Admission
+from apiserver.registry.current import Current
+from apiserver.registry.store import Drop, Leave, ObjectStore, Outcome, Put, Written
+from apiserver.storage import port
+from apiserver.strategy import Strategy
+
+NAME_ATTEMPTS_MAX = 8
+RETURNED_WHEN_REMOVED = frozenset((PODS, SERVICES, SERVICE_ACCOUNTS))
+
+
+class Reservation(Protocol):
+    """What one write of one object holds outside of it (a Service's address and ports)."""
+
+    async def prepare(self, new: Object, old: Object | None, *, dry_run: bool) -> tuple[port.Guard, ...]:
+        """Reserve what `new` needs and write it into it; the guards make the write depend on the reservation.
+
+        Called again, with the same reservations at hand, when the write has to be tried again. Raises ApiError (422).
+        """
+        ...
+
+    async def written(self, data: bytes, *, removed: bool) -> None:
+        """The write went through: give back what the object does not hold any more; all of it when it is gone."""
+        ...
+
+    async def failed(self) -> None:
+        """The write did not happen: give back what was reserved for it."""
+        ...
+
+
+class Reservations(Protocol):
+    """Makes a Reservation for each write of a resource."""
+
+    def begin(self) -> Reservation: ...
+
+
+class Objects:
+    """The write verbs; one instance serves every resource."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        strategies: Mapping[Resource, Strategy[Any]],
+        admission: Admission,
+        reservations: Mapping[Resource, Reservations],
+        *,
+        clock: Clock,
+        rng: random.Random,
+        event_ttl_s: float,
+    ) -> None:
+        self._store = store
+        self._strategies = strategies
+        self._admission = admission
+        self._reservations = reservations
+        self._clock = clock
+        self._rng = rng
+        self._event_ttl_s = event_ttl_s
+
+    async def create(self, request: Request) -> Document:
+        """Store a new object; raises ApiError 400, 403, 404 (namespace), 409 or 422."""
+        resource, options = request.resource, request.options
+        obj, warnings = bodies.resource_decode(resource, request.body, request.content_type, options.field_validation)
+        naming.settle_name(obj.metadata, request.name)
+        naming.settle_namespace(resource, obj.metadata, request.namespace)
+        naming.require_name(resource, obj.metadata)
+        meta.begin(obj.metadata, self._clock.now(), self._rng)
+        generated = not obj.metadata.name
+        if generated:
+            obj.metadata.name = naming.generate_name(obj.metadata.generate_name, self._rng)
+        await self._admission.admit_create(resource, obj)
+        strategy = self._strategies[resource]
+        strategy.default(obj)
+        strategy.prepare_create(obj)
+        _require_valid(resource, obj, strategy.validate(obj))
+        return await self._store_new(request, obj, generated, (*warnings, *strategy.warnings(obj)))
+
+    async def update(self, request: Request) -> Document:
+        """Replace an object; raises ApiError 400, 404, 409 or 422."""
+        resource = request.resource
+        incoming, warnings = bodies.resource_decode(
+            resource, request.body, request.content_type, request.options.field_validation
+        )
+        naming.settle_name(incoming.metadata, request.name)
+        naming.settle_namespace(resource, incoming.metadata, request.namespace)
+        pristine = codec.encode(incoming)
+        wanted = incoming.metadata
+
+        async def decide(current: Current, reservation: Reservation | None) -> Outcome:
+            old = current.decode(resource)
+            meta.check_preconditions(resource, old.metadata, uid=wanted.uid, resource_version=wanted.resource_version)
+            return await self.revise(request, codec.decode(resource.cls, pristine), old, current, reservation)
+
+        return _document(await self.change(request, decide), warnings)
+
+    async def patch(self, request: Request) -> Document:
+        """Apply a patch to an object; raises ApiError 400, 404, 409, 415 or 422."""
+        resource, options = request.resource, request.options
+        change = parse_patch(request.body, request.content_type)
+        warnings: tuple[str, ...] = ()
+
+        async def decide(current: Current, reservation: Reservation | None) -> Outcome:
+            nonlocal warnings
+            old = current.decode(resource)
+            meta.check_preconditions(resource, old.metadata, resource_version=change.resource_version())
+            plain = change.apply(resource.cls, msgspec.json.decode(current.data))
+            warnings = bodies.check_plain(resource.cls, plain, options.field_validation, resource.api_version)
+            new = _from_plain(resource, plain)
+            naming.settle_name(new.metadata, request.name)
+            if new.metadata.uid != old.metadata.uid:
+                meta.check_preconditions(resource, old.metadata, uid=new.metadata.uid)
+            return await self.revise(request, new, old, current, reservation)
+
+        return _document(await self.change(request, decide), warnings)
+
+    async def delete(self, request: Request) -> Document:
+        """Delete an object, or begin its deletion; raises ApiError 403, 404 or 409."""
+        resource = request.resource
+        options, uid, version = parameters.delete_options(request.options, request.body)
+        self._admission.admit_delete(resource, request.name)
+        policy = deletion.propagation(options.propagation_policy, options.orphan_dependents)
+
+        async def decide(current: Current, reservation: Reservation | None) -> Outcome:
+            try:
+                obj = current.decode(resource)
+            except ApiError:
+                return Drop()  # what cannot be read can at least be removed
+            meta.check_preconditions(resource, obj.metadata, uid=uid, resource_version=version)
+            grace_s = self._strategies[resource].deletion_grace_seconds(obj, options.grace_period_s)
+            decision = deletion.decide_delete(obj, policy=policy, grace_s=grace_s, now=self._clock.now())
+            match decision:
+                case deletion.Remove():
+                    return Drop(obj)
+                case deletion.Store(obj=marked):
+                    return Put(marked)
+                case deletion.Keep():
+                    return Leave()
+
+        written = await self.change(request, decide, dry_run=options.dry_run)
+        return _deleted(resource, request.name, written)
+
+    async def _store_new(self, request: Request, obj: Object, generated: bool, warnings: tuple[str, ...]) -> Document:
+        resource = request.resource
+        if request.options.dry_run:
+            return await self._preview_new(request, obj, warnings)
+        ttl_s = self._event_ttl_s if resource is EVENTS else None
+        reservation = self._reserve(resource)
+        attempt = 0
+        try:
+            guards = await reservation.prepare(obj, None, dry_run=False) if reservation else ()
+            while True:
+                attempt += 1
+                try:
+                    written = await self._store.create(resource, obj, ttl_s=ttl_s, guards=guards, fence=request.fence)
+                    break
+                except ApiError as error:
+                    if not (generated and errors.is_already_exists(error) and attempt < NAME_ATTEMPTS_MAX):
+                        raise
+                    obj.metadata.name = naming.generate_name(obj.metadata.generate_name, self._rng)
+        except ApiError as error:
+            await _give_back(reservation, error)
+            raise
+        if reservation is not None:
+            await reservation.written(written.data, removed=False)
+        return Document(written.data, written.revision, 201, warnings)
+
+    async def _preview_new(self, request: Request, obj: Object, warnings: tuple[str, ...]) -> Document:
+        resource, name = request.resource, obj.metadata.name
+        if await self._store.reader.read(resource, obj.metadata.namespace, name) is not None:
+            raise errors.already_exists(resource.plural, name, group=resource.group)
+        reservation = self._reserve(resource)
+        if reservation is not None:
+            await reservation.prepare(obj, None, dry_run=True)
+        return Document(codec.encode(obj), 0, 201, warnings)
+
+    async def change(self, request: Request, decide: "Deciding", *, dry_run: bool = False) -> Written:
+        """Carry `decide` through for the object of a request, with its reservations kept in step."""
+        reservation = self._reserve(request.resource)
+        dry_run = dry_run or request.options.dry_run
+        try:
+            written = await self._store.change(
+                request.resource,
+                request.namespace,
+                request.name,
+                lambda current: decide(current, reservation),
+                fence=request.fence,
+                dry_run=dry_run,
+            )
+        except ApiError as error:
+            await _give_back(reservation, error)
+            raise
+        if reservation is not None and not dry_run:
+            await reservation.written(written.data, removed=written.removed)
+        return written
+
+    async def revise(
+        self, request: Request, new: Object, old: Object, current: Current, reservation: Reservation | None
+    ) -> Outcome:
+        """What an update from `old` to `new` comes to, by the rules of the kind; raises ApiError (422)."""
+        resource, subresource = request.resource, request.subresource
+        if subresource == "finalize":
+            new = _finalized(new, old)
+        strategy = self._strategies[resource]
+        if not new.metadata.resource_version and not strategy.allow_unconditional_update:
+            wrong = FieldError.invalid("metadata.resourceVersion", "", "must be specified for an update")
+            raise errors.invalid(resource.kind, request.name, [wrong], group=resource.group)
+        new.metadata.resource_version = old.metadata.resource_version
+        strategy.default(new)
+        strategy.prepare_update(new, old, subresource)
+        guards: tuple[port.Guard, ...] = ()
+        if reservation is not None and not subresource:
+            guards = await reservation.prepare(new, old, dry_run=request.options.dry_run)
+        _require_valid(resource, new, strategy.validate_update(new, old, subresource))
+        if deletion.is_released(new):
+            return Drop(new)
+        if codec.encode(new) == current.data:
+            return Leave()
+        return Put(new, guards)
+
+    def _reserve(self, resource: Resource) -> Reservation | None:
+        reservations = self._reservations.get(resource)
+        return reservations.begin() if reservations is not None else None
+
+
+class Deciding(Protocol):
+    async def __call__(self, current: Current, reservation: Reservation | None, /) -> Outcome: ...
+
+
+def _from_plain(resource: Resource, plain: Any) -> Object:
+    new = codec.convert(resource.cls, plain)
+    if (new.kind, new.api_version) != (resource.kind, resource.api_version):
+        raise errors.bad_request("a patch cannot change kind and apiVersion")
+    return new
+
+
+def _finalized(new: Object, old: Object) -> Object:
+    """Of an update through `finalize` only spec.finalizers counts."""
+    result = codec.deep_copy(old)
+    if isinstance(result, Namespace) and isinstance(new, Namespace):
+        result.spec.finalizers = new.spec.finalizers
+    return result
+
+
+def _require_valid(resource: Resource, obj: Object, wrong: Sequence[FieldError]) -> None:
+    if wrong:
+        raise errors.invalid(resource.kind, obj.metadata.name, wrong, group=resource.group)
+
+
+async def _give_back(reservation: Reservation | None, error: ApiError) -> None:
+    """Only when the write is known not to have happened (a timeout leaves it open; the repair loop will tell)."""
+    if reservation is not None and error.code != 504:
+        await reservation.failed()
+
+
+def _document(written: Written, warnings: tuple[str, ...]) -> Document:
+    return Document(written.data, written.revision, 200, warnings)
+
+
+def _deleted(resource: Resource, name: str, written: Written) -> Document:
+    if not written.removed or resource in RETURNED_WHEN_REMOVED:
+        return Document(written.data, written.revision)
+    uid = msgspec.json.decode(written.data, type=_OnlyMeta).metadata.uid
+    details = StatusDetails(name=name, group=resource.group, kind=resource.plural, uid=uid)
+    return Document(codec.encode(Status(status="Success", details=details)), written.revision)
+
+
+class _OnlyUid(msgspec.Struct):
+    uid: str = ""
+
+
+class _OnlyMeta(msgspec.Struct):
+    metadata: _OnlyUid = msgspec.field(default_factory=_OnlyUid)

@@ -1,0 +1,151 @@
+"""Compare-and-swap on objects: the loops that every write goes through.
+
+A change starts from what the cache holds, because that costs nothing and is nearly always the newest state. It may be stale, so
+nothing is concluded from it alone: a write is a compare-and-swap on its revision, which a stale start loses; a refusal or a
+"nothing to do" that was decided on it is decided again on a read from storage. The loser of a swap gets the winner's state with the
+refusal and goes on from there.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from apimachinery import codec, errors
+from apimachinery.errors import ApiError
+from apimachinery.kinds.object import Object
+from apimachinery.resources import Resource
+from apiserver.core.keys import KeySpace
+from apiserver.core.request import Fence
+from apiserver.failures import storage_error
+from apiserver.registry.current import Current, Reader, as_current
+from apiserver.registry.fencing import Fenced
+from apiserver.storage import port
+
+ATTEMPTS_MAX = 20
+
+
+class Put(msgspec.Struct, frozen=True):
+    """Write this object in place of the current one."""
+
+    obj: Object
+    guards: tuple[port.Guard, ...] = ()
+
+
+class Drop(msgspec.Struct, frozen=True):
+    """Delete the current one, of which `obj` is the last state."""
+
+    obj: Object | None = None
+
+
+class Leave(msgspec.Struct, frozen=True):
+    """The current one is as wanted."""
+
+
+Outcome: TypeAlias = Put | Drop | Leave
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What a change led to; `data` carries the new revision. For a removal, `data` is the last state."""
+
+    data: bytes
+    revision: int
+    removed: bool = False
+    changed: bool = True
+
+
+class ObjectStore:
+    """Reads, creates and changes single objects; every storage error leaves it as an ApiError."""
+
+    def __init__(self, storage: port.Storage, keys: KeySpace, reader: Reader) -> None:
+        self.storage = storage
+        self.keys = keys
+        self.reader = reader
+
+    async def current(self, resource: Resource, namespace: str, name: str) -> Current:
+        """The object as of now; raises ApiError (404)."""
+        found = await self.reader.read(resource, namespace, name)
+        if found is None:
+            raise errors.not_found(resource.plural, name, group=resource.group)
+        return found
+
+    async def create(
+        self,
+        resource: Resource,
+        obj: Object,
+        *,
+        ttl_s: float | None = None,
+        guards: Sequence[port.Guard] = (),
+        fence: Fence | None = None,
+    ) -> Written:
+        """Write an object that must not exist yet."""
+        meta = obj.metadata
+        key = self.keys.object(resource, meta.namespace, meta.name)
+        stored = codec.encode_stored(obj)
+        fenced = Fenced(self.reader, fence, resource, meta.name)
+        while True:
+            try:
+                revision = await self.storage.create(key, stored, ttl_s=ttl_s, guards=(*guards, *await fenced.guards()))
+                return Written(codec.splice_revision(stored, revision), revision)
+            except port.GuardFailed as error:
+                fenced.failed(error)
+            except port.StorageError as error:
+                raise storage_error(error, resource, meta.name) from error
+
+    async def change(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        decide: Callable[[Current], Awaitable[Outcome]],
+        *,
+        fence: Fence | None = None,
+        dry_run: bool = False,
+    ) -> Written:
+        """Apply `decide` to the object until its outcome is in storage; raises what `decide` raises on the newest state."""
+        current = self.reader.glimpse(resource, namespace, name)
+        fresh = current is None
+        if current is None:
+            current = await self.current(resource, namespace, name)
+        fenced = Fenced(self.reader, fence, resource, name)
+        for _ in range(ATTEMPTS_MAX):
+            try:
+                outcome = await decide(current)
+            except ApiError:
+                if fresh:
+                    raise
+                outcome = Leave()
+            if isinstance(outcome, Leave) and not fresh:
+                newest = await self.current(resource, namespace, name)
+                fresh = True
+                current = newest
+                continue
+            if dry_run or isinstance(outcome, Leave):
+                return preview(outcome, current)
+            try:
+                return await self._swap(current, outcome, await fenced.guards())
+            except port.Conflict as error:
+                current, fresh = as_current(error.current), True
+            except port.GuardFailed as error:
+                fenced.failed(error)
+            except port.StorageError as error:
+                raise storage_error(error, resource, name) from error
+        raise errors.conflict(resource.plural, name, group=resource.group)
+
+    async def _swap(self, current: Current, outcome: Put | Drop, guards: tuple[port.Guard, ...]) -> Written:
+        if isinstance(outcome, Put):
+            stored = codec.encode_stored(outcome.obj)
+            guards = (*guards, *outcome.guards)
+            revision = await self.storage.update(current.key, stored, expected_revision=current.revision, guards=guards)
+            return Written(codec.splice_revision(stored, revision), revision)
+        revision = await self.storage.delete(current.key, expected_revision=current.revision, guards=guards)
+        last = current.data if outcome.obj is None else codec.splice_revision(codec.encode_stored(outcome.obj), revision)
+        return Written(last, revision, removed=True)
+
+
+def preview(outcome: Outcome, current: Current) -> Written:
+    """What the caller would see, without a write: the current revision stays."""
+    if isinstance(outcome, Put):
+        stored = codec.encode_stored(outcome.obj)
+        return Written(codec.splice_revision(stored, current.revision), current.revision, changed=False)
+    return Written(current.data, current.revision, removed=isinstance(outcome, Drop), changed=False)
