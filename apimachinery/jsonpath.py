@@ -1,7 +1,7 @@
 """Kubernetes' JSONPath templates: `{.items[*].metadata.name}`, `{range .items[*]}...{end}`, filters, unions, slices, recursion.
 
-A template is text with expressions in braces; it is parsed once and evaluated over plain data. A missing key is an error unless
-`allow_missing`. Values of one expression are joined by a space.
+A template is text with expressions in braces; it is parsed once and evaluated over plain data. A missing key is an error
+unless `allow_missing`. Values of one expression are joined by a space.
 Source: the Kubernetes page "JSONPath Support".
 """
 

@@ -1,7 +1,7 @@
 """What `apply` decides, without doing it: the last-applied annotation, and the patch from three states of an object.
 
-original: what was applied last time, from the annotation; modified: the manifest; current: what the server has. For kinds with a class
-here lists merge by their keys (strategic merge patch); for all others a JSON merge patch replaces them whole.
+original: what was applied last time, from the annotation; modified: the manifest; current: what the server has. For kinds
+with a class here lists merge by their keys (strategic merge patch); for all others a JSON merge patch replaces them whole.
 Source: the Kubernetes page "Declarative Management of Kubernetes Objects Using Configuration Files".
 """
 

@@ -1,7 +1,7 @@
 """What can go wrong on the command line, and the words for it.
 
-Commands raise; `kctl.cli.main` alone prints and chooses the exit code. A Status that the server sent is kept as plain data, so
-that nothing of the object model has to be imported to show it.
+Commands raise; `kctl.cli.main` alone prints and chooses the exit code. A Status that the server sent is kept as plain data,
+so that nothing of the object model has to be imported to show it.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Which server to speak to, and as whom: kubeconfig files merged, then overridden by flags.
 
-Files of KUBECONFIG are merged entry by entry, the first file to name an entry wins; --kubeconfig takes one file alone; without
-either, ~/.kube/config. Relative paths in a file are relative to that file. `load` reads files; `resolve` is pure.
+Files of KUBECONFIG are merged entry by entry, the first file to name an entry wins; --kubeconfig takes one file alone;
+without either, ~/.kube/config. Relative paths in a file are relative to that file. `load` reads files; `resolve` is pure.
 Source: the Kubernetes page "Organizing Cluster Access Using kubeconfig Files".
 """
 

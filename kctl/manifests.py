@@ -1,9 +1,9 @@
 """Objects from YAML and JSON text, with the file, document and line that each came from.
 
-YAML is read as Kubernetes' own tools read it, YAML 1.1: plain `yes`, `no`, `on` and `off` are booleans (quote them where a string
-is meant), `0644` and `0o644` are octal, keys are turned into strings; but a date stays the string it is, and there are no base-60
-numbers. Refused, always with the line: a key given twice, tags, NaN and infinity, anchors that contain themselves, and aliases that
-would blow the document up.
+YAML is read as Kubernetes' own tools read it, YAML 1.1: plain `yes`, `no`, `on` and `off` are booleans (quote them where a
+string is meant), `0644` and `0o644` are octal, keys are turned into strings; but a date stays the string it is, and there are
+no base-60 numbers. Refused, always with the line: a key given twice, tags, NaN and infinity, anchors that contain themselves,
+and aliases that would blow the document up.
 """
 
 import json

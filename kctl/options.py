@@ -1,8 +1,8 @@
 """Commands and options that take their arguments the way kubectl's do, on top of click.
 
-click's rules differ in four points, evened out before it parses: a switch may be given a value (`--wait=false`), an option may
-stand without its value (`--dry-run` for `--dry-run=client`), a short option may have an equals sign (`-o=json`), and the options
-that choose a server may stand before or behind the command. What stands behind `--` is counted in the session.
+click's rules differ in four points, evened out before it parses: a switch may be given a value (`--wait=false`), an option
+may stand without its value (`--dry-run` for `--dry-run=client`), a short option may have an equals sign (`-o=json`), and the
+options that choose a server may stand before or behind the command. What stands behind `--` is counted in the session.
 """
 
 import re

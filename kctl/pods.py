@@ -58,9 +58,8 @@ def choose_container(session: Session, pod: Mapping[str, Any], wanted: str, *, q
     name = pod["metadata"]["name"]
     if wanted:
         if wanted not in first + main:
-            raise KctlError(
-                f"container {wanted} is not valid for pod {name} out of: {', '.join(main + [f'{each} (init)' for each in first])}"
-            )
+            listed = ", ".join(main + [f"{each} (init)" for each in first])
+            raise KctlError(f"container {wanted} is not valid for pod {name} out of: {listed}")
         return wanted
     annotated = (pod["metadata"].get("annotations") or {}).get(DEFAULT_CONTAINER, "")
     if annotated in main and annotated:

@@ -1,8 +1,8 @@
 """The client of the REST door: one kept-alive connection for calls, one more for each stream.
 
-Plain blocking HTTP/1.1 from the standard library, because a command line starts, asks a little and ends; a watch or a followed log
-is read line by line from a connection of its own. A failed call raises StatusError with the server's Status, an unreachable server
-UnreachableError with one clear sentence.
+Plain blocking HTTP/1.1 from the standard library, because a command line starts, asks a little and ends; a watch or a
+followed log is read line by line from a connection of its own. A failed call raises StatusError with the server's Status, an
+unreachable server UnreachableError with one clear sentence.
 """
 
 import json

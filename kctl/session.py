@@ -1,4 +1,4 @@
-"""What one call of kctl works with: the flags that choose a server, and all that follows from them, made when first asked for."""
+"""What one call of kctl works with: the flags that choose a server, and all that follows from them, made when asked for."""
 
 import os
 import sys

@@ -1,7 +1,7 @@
 """Following objects over time: a list, then a watch from where it ended, again and again until whoever asked has seen enough.
 
-`follow` yields what a list has (`SYNCED` closes it) and then each change; when the watch ends or is too old it lists again, so a
-consumer must take the same object twice and is told of what has vanished in between.
+`follow` yields what a list has (`SYNCED` closes it) and then each change; when the watch ends or is too old it lists again,
+so a consumer must take the same object twice and is told of what has vanished in between.
 """
 
 import json

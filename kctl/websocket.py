@@ -1,8 +1,10 @@
 """exec and attach: a WebSocket whose messages begin with the number of a channel.
 
-Channels: 0 standard input, 1 output, 2 errors, 3 the Status that ends the session, 4 the terminal's size, 255 (from v5 on) closes
-the channel whose number follows. Standard input is read by a thread, because terminals and files cannot be awaited alike.
-Source: the Kubernetes page "Kubernetes API Concepts", and the subprotocol names v4.channel.k8s.io and v5.channel.k8s.io.
+Channels: 0 standard input, 1 output, 2 errors, 3 the Status that ends the session, 4 the terminal's size, 255 (from v5 on)
+closes the channel whose number follows. Standard input is read by a thread, because terminals and files cannot be awaited
+alike.
+Source: the Kubernetes page "Kubernetes API Concepts", and the subprotocol names v4.channel.k8s.io and
+v5.channel.k8s.io.
 """
 
 import asyncio

@@ -54,7 +54,7 @@ def service_cells(service: Plain, now: datetime) -> list[Cell]:
 
 
 def endpoint_addresses(endpoints: Plain, port_name: str | None = None) -> list[str]:
-    """`10.0.0.1:80` for each ready address and port (of that name, when one is given); addresses alone where there are no ports."""
+    """`10.0.0.1:80` for each ready address and port (of that name, when given); addresses alone where there are no ports."""
     listed = []
     for subset in endpoints.get("subsets") or ():
         addresses = [each.get("ip", "") for each in subset.get("addresses") or ()]

@@ -1,7 +1,7 @@
 """The Pod's table, and what its one-word STATUS says.
 
-STATUS begins as the phase (or the status' own reason) and is then overruled by the most telling container: the first init container
-that has not finished, else the last container that waits or has ended; a deletion overrules all of them.
+STATUS begins as the phase (or the status' own reason) and is then overruled by the most telling container: the first init
+container that has not finished, else the last container that waits or has ended; a deletion overrules all of them.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class PodSummary:
-    """What the first columns show; `last_restart` is the RFC 3339 time when a restarted container last ended, "" when none did."""
+    """What the first columns show; `last_restart`: when a restarted container last ended (RFC 3339), "" when none did."""
 
     ready: int
     total: int

@@ -1,7 +1,7 @@
 """What a table is: columns, and a pure function from an object (plain data) and the present moment to its cells.
 
-A cell is a string, a number or a boolean, as in the API's own Table; priority 0 columns are always shown, others only when asked for
-(`-o wide`).
+A cell is a string, a number or a boolean, as in the API's own Table; priority 0 columns are always shown, others only when
+asked for (`-o wide`).
 Source: the Kubernetes page "Table" of the API reference.
 """
 

@@ -117,8 +117,8 @@ class _Applier:
             return
         if not decision.was_applied:
             self._session.note(
-                f"Warning: resource {target.resource.plural}/{target.name} is missing the {applying.LAST_APPLIED} annotation, which "
-                "apply needs to tell what to remove; it is added now"
+                f"Warning: resource {target.resource.plural}/{target.name} is missing the {applying.LAST_APPLIED} annotation, "
+                "which apply needs to tell what to remove; it is added now"
             )
         if self._how.pretending:
             report(self._session, self._how, current, target.title, "configured")

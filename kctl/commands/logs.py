@@ -107,7 +107,8 @@ def _sources(
 ) -> list[Source]:
     if not arguments and not selector:
         raise KctlError(
-            "expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\nPOD or TYPE/NAME is a required argument for the logs command"
+            "expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\n"
+            "POD or TYPE/NAME is a required argument for the logs command"
         )
     if arguments and selector:
         raise KctlError("only a selector (-l) or a POD name is allowed")
@@ -156,7 +157,7 @@ def _print_one(session: Session, source: Source, query: dict[str, Any], prefix: 
 def _follow_together(
     session: Session, sources: Sequence[Source], query: dict[str, Any], prefix: bool, ignore_errors: bool
 ) -> None:
-    """A thread reads each log; this one prints, so that lines stay whole. A None in the queue says that one reader has ended."""
+    """A thread reads each log; this one prints, so that lines stay whole. A None says that one reader has ended."""
     lines: queue.Queue[bytes | KctlError | None] = queue.Queue(QUEUED_LINES)
 
     def read(source: Source) -> None:

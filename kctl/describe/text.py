@@ -1,7 +1,7 @@
 """Lines with tab-separated cells, aligned as an editor with elastic tab stops would align them.
 
-A column is a run of consecutive lines that have a cell there with another one behind it; it is as wide as its widest cell and two
-spaces. A line without tabs ends every column. So each part of a description is aligned on its own.
+A column is a run of consecutive lines that have a cell there with another one behind it; it is as wide as its widest cell and
+two spaces. A line without tabs ends every column. So each part of a description is aligned on its own.
 """
 
 from collections.abc import Iterable, Sequence

@@ -100,4 +100,5 @@ def _pods_status(owner: Plain, around: Surroundings) -> str:
         phase = (pod.get("status") or {}).get("phase")
         if phase in counts and any(each.get("uid") == uid and each.get("controller") for each in owners):
             counts[phase] += 1
-    return f"{counts['Running']} Running / {counts['Pending']} Waiting / {counts['Succeeded']} Succeeded / {counts['Failed']} Failed"
+    words = {"Running": "Running", "Pending": "Waiting", "Succeeded": "Succeeded", "Failed": "Failed"}
+    return " / ".join(f"{counts[phase]} {word}" for phase, word in words.items())

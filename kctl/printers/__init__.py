@@ -1,7 +1,7 @@
 """How results are written, apart from the commands that fetch them.
 
-`output_of` reads `-o`: a format and its argument. Everything but tables goes through `document_printer`, which is given one object
-(or a List) and returns text.
+`output_of` reads `-o`: a format and its argument. Everything but tables goes through `document_printer`, which is given one
+object (or a List) and returns text.
 """
 
 from collections.abc import Callable, Mapping
@@ -48,7 +48,8 @@ def output_of(text: str, *, tables: bool = True) -> Output:
     allowed = (*(("wide",) if tables else ()), *DOCUMENT_FORMATS)
     if name and name not in allowed:
         raise KctlError(
-            f'unable to match a printer suitable for the output format "{text}", allowed formats are: {",".join(sorted(allowed))}'
+            f'unable to match a printer suitable for the output format "{text}", '
+            f"allowed formats are: {','.join(sorted(allowed))}"
         )
     if name.startswith("jsonpath") and not argument:
         raise KctlError("template format specified but no template given")

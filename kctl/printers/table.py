@@ -1,8 +1,8 @@
 """Objects as aligned columns.
 
-A `TableView` is what is to be shown: columns and rows, made here from objects (`view`) or given by a server that answers with a Table
-(`view_of_table`). `Writer` aligns them as kubectl does: three spaces between columns, none at the end of a line, at least
-six characters a column; it keeps its widths, so that lines that come later under a watch stay under their headers.
+A `TableView` is what is to be shown: columns and rows, made here from objects (`view`) or given by a server that answers with
+a Table (`view_of_table`). `Writer` aligns them as kubectl does: three spaces between columns, none at the end of a line, at
+least six characters a column; it keeps its widths, so that lines that come later under a watch stay under their headers.
 """
 
 from collections.abc import Mapping, Sequence
