@@ -47,8 +47,8 @@ class GarbageCollector(Controller):
 
     async def reconcile(self, key: str) -> None:
         item = self._graph.get(key)
-        if item is None:
-            return
+        if item is None or not self._graph.is_suspect(item):
+            return  # an owner that came into the cache after its dependent
         live = await self._read(item)
         if live is None:
             self._enqueue(self._graph.forget(key))

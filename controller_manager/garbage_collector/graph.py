@@ -102,11 +102,11 @@ class Graph:
 
     def suspects(self) -> set[str]:
         """All uids worth a look: the safety net for an event that was lost."""
-        return {
-            item.uid
-            for item in self._items.values()
-            if self.needs_finalizing(item) or any(self._is_doubtful(item, each) for each in item.owners)
-        }
+        return {item.uid for item in self._items.values() if self.is_suspect(item)}
+
+    def is_suspect(self, item: Item) -> bool:
+        """Whether there may be something to do for the object: it is to be finalized, or an owner is not plainly there."""
+        return self.needs_finalizing(item) or any(self._is_doubtful(item, each) for each in item.owners)
 
     def places(self, item: Item, owner: OwnerReference) -> Item | None:
         """The owner where the reference says it is; None when it is not there, or another object is."""

@@ -23,6 +23,7 @@ from apimachinery.kinds import (
     Service,
     ServiceAccount,
 )
+from controller_manager.shared.metrics import Metrics
 from controller_manager.shared.ownership import controller_of
 from controller_manager.shared.services import SERVICE_NAME_LABEL
 
@@ -48,19 +49,19 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True)
 class Informers:
-    """One informer for each kind, shared by all controllers of the process."""
+    """One informer for each kind, shared by all controllers of the process; owners stand before what they own."""
 
-    pods: Informer[Pod]
-    nodes: Informer[Node]
     namespaces: Informer[Namespace]
+    nodes: Informer[Node]
+    deployments: Informer[Deployment]
+    replica_sets: Informer[ReplicaSet]
     services: Informer[Service]
+    pods: Informer[Pod]
     endpoints: Informer[Endpoints]
     endpoint_slices: Informer[EndpointSlice]
     config_maps: Informer[ConfigMap]
     secrets: Informer[Secret]
     service_accounts: Informer[ServiceAccount]
-    replica_sets: Informer[ReplicaSet]
-    deployments: Informer[Deployment]
     leases: Informer[Lease]
 
     def all(self) -> tuple[Informer[Object], ...]:
@@ -94,6 +95,7 @@ class Context:
     clock: Clock
     rng: random.Random
     recorder: Callable[[str], Recorder]
+    metrics: Metrics
 
 
 def _by_node(pod: Pod) -> Iterable[str]:

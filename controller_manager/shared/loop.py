@@ -28,6 +28,7 @@ class Controller(ABC):
         self._rng = context.rng
         self._log = logging.getLogger(type(self).__module__)
         self.queue = WorkQueue(clock=context.clock, rng=context.rng)
+        context.metrics.watch_queue(self.name, self.queue.__len__)
 
     @abstractmethod
     async def reconcile(self, key: str) -> None:
@@ -45,13 +46,23 @@ class Controller(ABC):
         """Take no new keys; `run` returns once those in hand are done."""
         self.queue.shut_down()
 
+    async def _measured(self, key: str) -> None:
+        started, metrics = self._clock.monotonic(), self._context.metrics
+        try:
+            await self.reconcile(key)
+        except Exception:
+            metrics.failures.labels(self.name).inc()
+            raise
+        finally:
+            metrics.reconcile_s.labels(self.name).observe(self._clock.monotonic() - started)
+
     async def run(self) -> None:
         """Work until drained; cancelled, leave no task behind."""
         self.resync()
         async with asyncio.TaskGroup() as group:
             others = [group.create_task(loop(), name=f"{self.name}/{loop.__name__}") for loop in self.loops()]
             workers = [
-                group.create_task(work(self.queue, self.reconcile, log=self._log), name=f"{self.name}/worker/{number}")
+                group.create_task(work(self.queue, self._measured, log=self._log), name=f"{self.name}/worker/{number}")
                 for number in range(self.workers)
             ]
             await asyncio.wait(workers)
