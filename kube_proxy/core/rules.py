@@ -69,17 +69,17 @@ def service_rules(ports: Iterable[PortView], cluster_cidr: str) -> ServiceRules:
         if view.internal:
             services.append(f"{_to(view, view.cluster_ip)} -j {_internal_chain(view)}")
         else:
-            rejects.append(f"{_to(view, view.cluster_ip)} {_comment(view, 'has no endpoints')} -j REJECT")
+            rejects.append(f"{_to(view, view.cluster_ip)} {_refuse(view)}")
         for address in view.addresses:
             if view.external:
                 services.append(f"{_to(view, address)} -j {_chain('EXT', view.name, view.protocol)}")
             else:
-                external_rejects.append(f"{_to(view, address)} {_comment(view, 'has no endpoints')} -j REJECT")
+                external_rejects.append(f"{_to(view, address)} {_refuse(view)}")
         if view.node_port and view.external:
             node_ports.append(f"-p {view.protocol} --dport {view.node_port} -j {_chain('EXT', view.name, view.protocol)}")
         elif view.node_port:
             match = f"-p {view.protocol} -m addrtype --dst-type LOCAL --dport {view.node_port}"
-            external_rejects.append(f"{match} {_comment(view, 'has no endpoints')} -j REJECT")
+            external_rejects.append(f"{match} {_refuse(view)}")
     return ServiceRules(chains, tuple(services), tuple(node_ports), tuple(rejects), tuple(external_rejects))
 
 
@@ -215,8 +215,10 @@ def _to(view: PortView, address: str) -> str:
     return f"-d {address}/32 -p {view.protocol} --dport {view.port}"
 
 
-def _comment(view: PortView, text: str) -> str:
-    return f'-m comment --comment "{view.name} {text}"'
+def _refuse(view: PortView) -> str:
+    """A refusal that the client notices at once: the kernel sends few ICMP errors a second, but a reset for each SYN."""
+    how = " --reject-with tcp-reset" if view.protocol == "tcp" else ""
+    return f'-m comment --comment "{view.name} has no endpoints" -j REJECT{how}'
 
 
 def _chain(kind: str, *parts: str) -> str:
