@@ -19,6 +19,7 @@ from kubelet.core.model import (
     Sandbox,
 )
 from kubelet.core.network import Route
+from kubelet.core.node import Pressure
 from kubelet.core.volumes import FileContent
 from proto.gen.cri_pb2 import ContainerConfig, PodSandboxConfig
 
@@ -236,3 +237,10 @@ class ProbeRunner(Protocol):
 
     async def grpc(self, host: str, port: int, service: str, timeout_s: float) -> tuple[bool, str]:
         """Ask grpc.health.v1.Health; success is SERVING."""
+
+
+class Machinery(Protocol):
+    """The machine itself."""
+
+    def pressures(self) -> Sequence[Pressure]:
+        """What is running out now."""

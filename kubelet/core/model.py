@@ -123,6 +123,10 @@ class Observation:
     def running(self) -> list[ContainerRecord]:
         return [each for each in self.containers if each.state in (State.RUNNING, State.CREATED)]
 
+    def ids(self) -> set[str]:
+        """Of all sandboxes and containers."""
+        return {each.id for each in self.sandboxes} | {each.id for each in self.containers}
+
     @property
     def empty(self) -> bool:
         return not self.sandboxes and not self.containers

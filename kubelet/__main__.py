@@ -1,0 +1,7 @@
+"""`python -m kubelet --config FILE`."""
+
+import sys
+
+from kubelet.app import main
+
+sys.exit(main())

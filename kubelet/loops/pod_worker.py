@@ -1,0 +1,680 @@
+"""One pod, from its appearance to its end, in one task: nothing else touches its sandbox, containers or volumes.
+
+Everything that happens (the pod's object changes, a container ends, a probe changes its mind, an object that a volume shows changes,
+a back-off runs out) only sets a flag and wakes the worker, which looks at all of it, plans, and acts until nothing is left to do.
+
+    running   --deleted in the API------------------> ending: stop containers, then the sandbox, report, delete, clean up
+    running   --the pod is over, or past its deadline-> ending: the same without deleting; then waiting to be deleted
+
+Order at the end: containers stop first (preStop, SIGTERM, SIGKILL after the grace period), then the sandbox gives its
+address back, and the final status is written; only then is the object deleted from the API, so that whoever sees it gone (a
+StatefulSet above all) knows that nothing of it runs any more. Dead containers, files and groups are cleaned up after that.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Coroutine, Iterable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import msgspec
+
+from apimachinery.errors import ApiError, is_conflict, is_not_found
+from apimachinery.kinds import Container, Pod, PodCondition, PodStatus
+from apimachinery.times import parse_time
+from kubelet.core import model
+from kubelet.core.cgroups import pod_group, pod_limits
+from kubelet.core.logs import parse_line
+from kubelet.core.model import ContainerRecord, Observation, RuntimeEvent, Sandbox
+from kubelet.core.plan import HEALTHY, Kill, Plan, Verdict, Waiting, plan, stop_order
+from kubelet.core.pods import find, grace_period_s, key, log_directory, terminating
+from kubelet.core.sandboxes import sandbox_config
+from kubelet.core.status import StatusInputs, Trouble, pod_status
+from kubelet.loops.container_starter import ContainerStarter, StartFailedError
+from kubelet.loops.kit import Kit
+from kubelet.loops.pod_volumes import PodVolumes
+from kubelet.loops.prober import Probed
+from kubelet.loops.status_writer import StatusSlot
+from kubelet.ports import RuntimeFailureError, RuntimeNotFoundError, VolumeFailureError
+from proto.gen import cri_pb2 as cri
+
+log = logging.getLogger(__name__)
+
+ResultT = TypeVar("ResultT")
+
+_RETRY_FIRST_S = 0.5
+_RETRY_LONGEST_S = 30.0
+_MINIMUM_GRACE_S = 2
+_MESSAGE_LIMIT_BYTES = 4096
+_LOG_TAIL_BYTES = 2048
+
+
+class EndingError(Exception):
+    """The pod is to end: whatever was being waited for is no longer wanted."""
+
+
+class PodWorker:
+    """Runs one pod (one uid). The methods that are not coroutines tell it what happened; `run` is the worker."""
+
+    def __init__(self, kit: Kit, pod: Pod, seen: Observation) -> None:
+        self.uid = pod.metadata.uid
+        self.version = 0
+        """Changes whenever the worker itself changes something at the runtime."""
+        self._kit = kit
+        self._api = pod
+        self._seen = seen
+        self._adopted = {each.id for each in seen.containers if each.running}
+        self._status: PodStatus = pod.status
+        self._slot = StatusSlot(kit.client, kit.rng, pod)
+        self._volumes = PodVolumes(kit, self.uid)
+        self._starter = ContainerStarter(kit, self._volumes)
+        self._wake = asyncio.Event()
+        self._ending = asyncio.Event()
+        self._stale: set[str] = set()
+        self._early: set[str] = set()
+        self._contents_changed = False
+        self._removed = False
+        self._prepared = False
+        self._provided = False
+        self._verdict: tuple[str, str] | None = None
+        self._troubles: dict[str, Trouble] = {}
+        self._waiting: dict[str, Waiting] = {}
+        self._config: cri.PodSandboxConfig | None = None
+        self._retry_s = _RETRY_FIRST_S
+        self._chores: set[asyncio.Task[None]] = set()
+        self.busy = False
+        if terminating(pod):
+            self._ending.set()
+
+    # what happened
+
+    @property
+    def pod(self) -> Pod:
+        """The pod with the status that this kubelet has last made for it."""
+        status = self._status
+        foreign = {each.type for each in status.conditions}
+        extra = [each for each in self._api.status.conditions if each.type not in foreign]
+        fresh = {each.type: each for each in self._api.status.conditions}
+        conditions = [_newer(each, fresh.get(each.type)) for each in status.conditions] + extra
+        return msgspec.structs.replace(
+            self._api,
+            status=msgspec.structs.replace(status, conditions=conditions, qos_class=self._api.status.qos_class),
+        )
+
+    @property
+    def seen(self) -> Observation:
+        return self._seen
+
+    def update(self, pod: Pod) -> None:
+        """The object has changed."""
+        only_status = pod.metadata.generation == self._api.metadata.generation and (
+            pod.metadata.labels == self._api.metadata.labels
+            and pod.metadata.annotations == self._api.metadata.annotations
+            and pod.metadata.deletion_grace_period_seconds == self._api.metadata.deletion_grace_period_seconds
+            and pod.spec == self._api.spec
+            and terminating(pod) == terminating(self._api)
+        )
+        foreign = [each for each in pod.status.conditions if each != _condition(self._api, each.type)]
+        self._api = pod
+        if terminating(pod):
+            self._ending.set()
+        if not only_status:
+            self._volumes.hold(pod, self._objects_changed)
+            self._contents_changed = True
+            self._wake.set()
+        elif pod.spec.readiness_gates and foreign:
+            self._wake.set()
+
+    def removed(self) -> None:
+        """The object is gone from the API: end the pod without telling anybody."""
+        self._removed = True
+        self._slot.gone = True
+        self._ending.set()
+        self._wake.set()
+
+    def runtime_event(self, event: RuntimeEvent) -> None:
+        """Something happened to the sandbox or to a container."""
+        self._stale.add(event.container_id)
+        self._wake.set()
+
+    def note_unknown(self, event: RuntimeEvent) -> None:
+        """A container that nobody knows yet ended; it may be one that this worker is just starting."""
+        self._early.add(event.container_id)
+        self._wake.set()
+
+    def relisted(self, sandboxes: Iterable[Sandbox], containers: Iterable[ContainerRecord]) -> None:
+        """What the runtime lists; differences from what is known are looked into."""
+        listed = {each.id: each.state for each in containers}
+        ready = {each.id: each.ready for each in sandboxes}
+        known = {each.id: each.state for each in self._seen.containers}
+        known_ready = {each.id: each.ready for each in self._seen.sandboxes}
+        different = {each for each in listed.keys() | known.keys() if listed.get(each) != known.get(each)}
+        different |= {each for each in ready.keys() | known_ready.keys() if ready.get(each) != known_ready.get(each)}
+        if different:
+            self._stale |= different
+            self._wake.set()
+
+    def nudge(self) -> None:
+        """Look again."""
+        self._wake.set()
+
+    def _objects_changed(self) -> None:
+        self._contents_changed = True
+        self._wake.set()
+
+    # the worker
+
+    async def run(self) -> None:
+        """Work until the pod is gone from node and API."""
+        writer = asyncio.create_task(self._slot.run(), name=f"status/{key(self._api)}")
+        try:
+            self._volumes.hold(self._api, self._objects_changed)
+            if self._api.status.phase not in ("Succeeded", "Failed"):
+                await self._live()
+            await self._end()
+        finally:
+            self._kit.objects.release(self.uid)
+            for task in (writer, *self._chores):
+                task.cancel()
+            await asyncio.gather(writer, *self._chores, return_exceptions=True)
+
+    async def _live(self) -> None:
+        """Keep the pod running until it is to end."""
+        self._watch_probes()
+        while not self._ending.is_set():
+            self._wake.clear()
+            wait_s = await self._attempt()
+            if wait_s == 0:
+                continue
+            await self._sleep(wait_s)
+
+    async def _attempt(self) -> float | None:
+        """One round of looking and acting; how long to wait for the next (None: until woken)."""
+        self.busy = True
+        try:
+            await self._refresh()
+            wait_s = await self._sync()
+        except EndingError:
+            return 0
+        except (RuntimeFailureError, VolumeFailureError, ApiError) as error:
+            log.warning("could not sync pod, will retry", extra={"pod": key(self._api), "error": str(error)})
+            wait_s = self._retry_s * self._kit.rng.uniform(0.8, 1.2)
+            self._retry_s = min(self._retry_s * 2, _RETRY_LONGEST_S)
+        else:
+            self._retry_s = _RETRY_FIRST_S
+        finally:
+            self.busy = False
+        self._report()
+        return wait_s
+
+    async def _sync(self) -> float | None:
+        while True:
+            left_s = self._deadline_left_s()
+            if left_s is not None and left_s <= 0:
+                self._verdict = (
+                    "DeadlineExceeded",
+                    "Pod was active on the node longer than the specified deadline",
+                )
+                self._kit.recorder.event(self.pod, "Normal", *self._verdict)
+                self._ending.set()
+                return 0
+            decided = self._plan()
+            self._waiting = dict(decided.waiting)
+            for name in self._waiting:
+                self._troubles.pop(name, None)
+            if decided.over:
+                self._ending.set()
+                return 0
+            if decided.kill:
+                await self._kill(decided.kill)
+            elif decided.make_sandbox:
+                await self._make_sandbox(decided.sandbox_attempt)
+            elif decided.start:
+                failed = await self._start(decided)
+                if failed is not None:
+                    return _soonest(failed, decided.wake_after_s, left_s)
+            else:
+                if self._contents_changed and self._provided:
+                    self._contents_changed = False
+                    await self._volumes.renew(self.pod, self._addresses)
+                return _soonest(decided.wake_after_s, left_s)
+            if self._ending.is_set():
+                return 0
+            self._report()
+
+    def _plan(self) -> Plan:
+        decided = plan(self.pod, self._seen, self._verdicts(), self._kit.backoff, self._kit.clock.now().timestamp())
+        if decided.waiting and not self._waiting:
+            for name in decided.waiting:
+                self._kit.recorder.event(
+                    self.pod,
+                    "Warning",
+                    "BackOff",
+                    f"Back-off restarting failed container {name} in pod "
+                    f"{self._api.metadata.name}_{self._api.metadata.namespace}({self.uid})",
+                )
+        return decided
+
+    def _verdicts(self) -> dict[str, Verdict]:
+        prober = self._kit.prober
+        return {each.id: prober.verdict(each.id) or HEALTHY for each in self._seen.containers if each.running}
+
+    def _deadline_left_s(self) -> float | None:
+        limit, start = self._api.spec.active_deadline_seconds, self._status.start_time
+        if limit is None or not start:
+            return None
+        return limit - (self._kit.clock.now() - parse_time(start)).total_seconds()
+
+    @property
+    def _addresses(self) -> tuple[str, ...]:
+        if self._api.spec.host_network:
+            return (self._kit.settings.node_ip,)
+        sandbox = self._seen.sandbox
+        return sandbox.addresses if sandbox is not None else ()
+
+    def _report(self, *, urgent: bool = False, ended: bool = False) -> None:
+        """Make the status and have it written if it differs."""
+        status = pod_status(
+            self.pod,
+            self._seen,
+            StatusInputs(
+                now=self._kit.clock.now(),
+                host_ip=self._kit.settings.node_ip,
+                verdicts=self._verdicts(),
+                troubles=self._troubles,
+                waiting=self._waiting,
+                pod_ips=self._addresses,
+                ended=ended,
+                verdict=self._verdict,
+            ),
+        )
+        matters = status.phase != self._status.phase or any(
+            _ready(status, each) != _ready(self._status, each) for each in ("Ready", "Initialized")
+        )
+        first = not self._status.start_time
+        self._status = status
+        self._slot.put(status, urgent=urgent or (matters and not first) or bool(self._troubles))
+
+    # looking
+
+    async def _refresh(self) -> None:
+        """Ask the runtime about what is said to have changed."""
+        stale, self._stale = self._stale | (self._early & self._seen.ids()), set()
+        self._early.clear()
+        sandboxes = {each.id for each in self._seen.sandboxes}
+        try:
+            for identity in sorted(stale):
+                if identity in sandboxes:
+                    await self._refresh_sandbox(identity)
+                else:
+                    await self._refresh_container(identity)
+        except RuntimeFailureError:
+            self._stale |= stale
+            raise
+
+    async def _refresh_sandbox(self, identity: str) -> None:
+        try:
+            self._seen = self._seen.with_sandbox(await self._kit.runtime.sandbox_status(identity))
+        except RuntimeNotFoundError:
+            self._seen = self._seen.without_sandbox(identity)
+
+    async def _refresh_container(self, identity: str) -> None:
+        try:
+            record = await self._kit.runtime.container_status(identity)
+        except RuntimeNotFoundError:
+            self._kit.prober.forget(identity)
+            self._seen = self._seen.without_container(identity)
+            return
+        before = next((each for each in self._seen.containers if each.id == identity), None)
+        sandbox = self._seen.sandbox
+        record = replace(record, sandbox_id=before.sandbox_id if before is not None else sandbox.id if sandbox else "")
+        if record.over:
+            self._kit.prober.forget(identity)
+            if before is None or not before.over:
+                record = await self._with_last_words(record)
+            else:
+                record = replace(record, message=before.message)
+        self._seen = self._seen.with_container(record)
+
+    async def _with_last_words(self, record: ContainerRecord) -> ContainerRecord:
+        """The container with the message that it left, if it left one."""
+        files, settings = self._kit.filesystem, self._kit.settings
+        path = files.termination_path(self.uid, record.name, record.attempt)
+        text = await files.read_tail(path, _MESSAGE_LIMIT_BYTES, path.rpartition("/")[0])
+        policy = record.annotations.get(model.MESSAGE_POLICY, "File")
+        if not text and policy == "FallbackToLogsOnError" and record.exit_code != 0 and record.log_path:
+            raw = await files.read_tail(record.log_path, 2 * _LOG_TAIL_BYTES, settings.pod_logs_directory)
+            text = _log_text(raw)
+        return replace(record, message=text.decode(errors="replace") or record.message)
+
+    # acting
+
+    async def _make_sandbox(self, attempt: int) -> None:
+        pod, kit = self.pod, self._kit
+        problem = "" if pod.spec.host_network else kit.network_problem()
+        if problem:
+            message = f"network is not ready: {problem}"
+            kit.recorder.event(pod, "Warning", "NetworkNotReady", message)
+            raise RuntimeFailureError(message)
+        if not self._prepared:
+            await kit.filesystem.prepare_pod(self.uid)
+        async with kit.start_slots:
+            self._check_wanted()
+            if not self._prepared:
+                directory = log_directory(kit.settings.pod_logs_directory, pod)
+                await asyncio.gather(
+                    kit.cgroups.ensure(self._group(), pod_limits(pod)),
+                    kit.filesystem.make_log_directory(directory),
+                )
+                self._prepared = True
+            providing = asyncio.create_task(self._provide(), name=f"volumes/{key(pod)}")
+            try:
+                await self._run_sandbox(pod, attempt)
+            finally:
+                await asyncio.gather(providing, return_exceptions=True)
+        self._report()
+        await providing
+
+    async def _run_sandbox(self, pod: Pod, attempt: int) -> None:
+        for old in self._seen.sandboxes:
+            await self._kit.runtime.stop_sandbox(old.id)
+        config = self._sandbox_config(pod, attempt)
+        self.version += 1
+        try:
+            identity = await self._kit.runtime.run_sandbox(config)
+        except RuntimeFailureError as error:
+            message = f"Failed to create pod sandbox: {error}"
+            self._kit.recorder.event(pod, "Warning", "FailedCreatePodSandBox", message)
+            raise
+        self._config = config
+        old_ones = self._seen.sandboxes
+        self._seen = self._seen.with_sandbox(await self._kit.runtime.sandbox_status(identity))
+        for old in old_ones:
+            self._chore(self._forget_sandbox(old.id), f"forget/{old.id[:12]}")
+
+    def _sandbox_config(self, pod: Pod, attempt: int) -> cri.PodSandboxConfig:
+        settings = self._kit.settings
+        return sandbox_config(
+            pod,
+            attempt,
+            settings.facts,
+            log_directory=log_directory(settings.pod_logs_directory, pod),
+            cgroup_parent=self._group(),
+        )
+
+    def _group(self) -> str:
+        return pod_group(self._kit.settings.cgroup_root, self._api)
+
+    async def _provide(self) -> None:
+        """Make the volumes; a failure becomes an event and is tried again later or when an object appears."""
+        self._contents_changed = False
+        try:
+            await self._volumes.provide(self.pod, self._addresses)
+        except VolumeFailureError as error:
+            self._kit.recorder.event(self.pod, "Warning", "FailedMount", str(error))
+            raise
+        self._provided = True
+
+    async def _start(self, decided: Plan) -> float | None:
+        """Start what the plan says; None when all did start, else how long to wait before the next try."""
+        if not self._provided or self._contents_changed:
+            await self._provide()
+        sandbox = self._seen.ready_sandbox
+        assert sandbox is not None
+        if self._config is None:
+            self._config = self._sandbox_config(self.pod, sandbox.attempt)
+        retry_s: list[float] = []
+        for start in decided.start:
+            self._check_wanted()
+            name = start.container.name
+            previous = self._seen.latest(name)
+            try:
+                self.version += 1
+                record = await self._unless_ending(
+                    self._starter.start(self.pod, start, previous, sandbox, self._config)
+                )
+            except StartFailedError as error:
+                self._troubles[name] = error.trouble
+                if error.container_id:
+                    await self._refresh_container(error.container_id)
+                retry_s.append(error.retry_s)
+                continue
+            self.version += 1
+            self._troubles.pop(name, None)
+            self._seen = self._seen.with_container(record)
+            self._look_after(record, start.container)
+            self._report(urgent=True)
+            await self._after_start(start.container, record)
+            self._chore(self._prune(name), f"prune/{name}")
+        return min(retry_s, default=None)
+
+    async def _after_start(self, container: Container, record: ContainerRecord) -> None:
+        hook = container.lifecycle.post_start if container.lifecycle is not None else None
+        if hook is None:
+            return
+        address = next(iter(self._addresses), "")
+        good, text = await self._unless_ending(self._kit.handlers.hook(hook, container, record.id, address))
+        if not good:
+            self._kit.recorder.event(self.pod, "Warning", "FailedPostStartHook", f"PostStartHook failed: {text}")
+            await self._kill((Kill(record, "FailedPostStartHook"),))
+
+    def _look_after(self, record: ContainerRecord, container: Container, adopted: Verdict | None = None) -> None:
+        address = next(iter(self._addresses), "")
+        self._kit.prober.watch(Probed(self.pod, container, record, address, self.nudge, adopted))
+
+    def _watch_probes(self) -> None:
+        """Take up the probes of containers that ran before this kubelet did."""
+        statuses = {each.container_id: each for each in self._status.container_statuses}
+        statuses |= {each.container_id: each for each in self._status.init_container_statuses}
+        for record in self._seen.containers:
+            found = find(self._api, record.name)
+            if record.id in self._adopted and record.running and found is not None:
+                known = statuses.get(f"containerd://{record.id}")
+                adopted = Verdict(started=bool(known.started), ready=known.ready) if known is not None else None
+                self._look_after(record, found[1], adopted)
+        self._prepared = self._seen.ready_sandbox is not None
+        if self._prepared:
+            self._contents_changed = True
+
+    async def _kill(self, kills: Iterable[Kill]) -> None:
+        self.version += 1
+        await asyncio.gather(*(self._stop(each.record, self._grace_for(each), each.message) for each in kills))
+        for each in kills:
+            await self._refresh_container(each.record.id)
+
+    def _grace_for(self, kill: Kill) -> int:
+        found = find(self._api, kill.record.name)
+        if kill.by_probe and found is not None:
+            for probe in (found[1].liveness_probe, found[1].startup_probe):
+                if probe is not None and probe.termination_grace_period_seconds is not None:
+                    return probe.termination_grace_period_seconds
+        return grace_period_s(self._api)
+
+    async def _stop(self, record: ContainerRecord, grace_s: int, message: str) -> None:
+        """preStop, stop signal, kill; the whole within the grace period."""
+        kit = self._kit
+        kit.prober.forget(record.id)
+        kit.recorder.event(self.pod, "Normal", "Killing", message or f"Stopping container {record.name}")
+        started = kit.clock.monotonic()
+        found = find(self._api, record.name)
+        lifecycle = found[1].lifecycle if found is not None else None
+        if lifecycle is not None and lifecycle.pre_stop is not None and record.running and grace_s > 0:
+            await self._before_stop(record, found, grace_s)
+        left_s = grace_s - (kit.clock.monotonic() - started)
+        if grace_s > 0:
+            left_s = max(left_s, _MINIMUM_GRACE_S if left_s < grace_s - 0.5 else 1)
+        await kit.runtime.stop_container(record.id, round(left_s))
+
+    async def _before_stop(self, record: ContainerRecord, found: tuple[object, Container] | None, grace_s: int) -> None:
+        assert found is not None
+        container = found[1]
+        assert container.lifecycle is not None
+        assert container.lifecycle.pre_stop is not None
+        address = next(iter(self._addresses), "")
+        hook = self._kit.handlers.hook(container.lifecycle.pre_stop, container, record.id, address, float(grace_s))
+        try:
+            async with asyncio.timeout(grace_s):
+                good, text = await hook
+        except TimeoutError:
+            good, text = False, "not finished within the grace period"
+        if not good:
+            self._kit.recorder.event(self.pod, "Warning", "FailedPreStopHook", f"PreStopHook failed: {text}")
+
+    async def _prune(self, name: str) -> None:
+        """Keep the newest container of a name and the one before it."""
+        for old in self._seen.history(name)[2:]:
+            await self._kit.runtime.remove_container(old.id)
+            self._seen = self._seen.without_container(old.id)
+
+    async def _forget_sandbox(self, identity: str) -> None:
+        await self._kit.runtime.remove_sandbox(identity)
+        self._seen = self._seen.without_sandbox(identity)
+
+    # ending
+
+    async def _end(self) -> None:
+        """End what runs, report, wait until the object is deleted, and clean up."""
+        while True:
+            try:
+                await self._end_containers()
+                break
+            except RuntimeFailureError as error:
+                log.warning("could not end pod, will retry", extra={"pod": key(self._api), "error": str(error)})
+                await asyncio.sleep(1.0)
+        self._waiting, self._troubles = {}, {}
+        self._report(urgent=True, ended=True)
+        await asyncio.gather(self._slot.flush(), self._stop_sandboxes())
+        while not (self._removed or terminating(self._api)):
+            self._wake.clear()
+            await self._wake.wait()
+        if not self._removed:
+            await self._delete()
+        await self._clean_up()
+
+    async def _end_containers(self) -> None:
+        self._stale |= {each.id for each in self._seen.running()}
+        await self._refresh()
+        grace_s = grace_period_s(self._api)
+        for group in stop_order(self.pod, self._seen):
+            stops = [asyncio.create_task(self._stop(each, grace_s, ""), name=f"stop/{each.name}") for each in group]
+            pending: set[asyncio.Task[Any]] = set(stops)
+            while pending:
+                self._wake.clear()
+                waker = asyncio.create_task(self._wake.wait(), name="stop/wake")
+                done, _ = await asyncio.wait({*pending, waker}, return_when=asyncio.FIRST_COMPLETED)
+                waker.cancel()
+                pending -= done
+                shorter_s = grace_period_s(self._api)
+                if pending and shorter_s < grace_s:
+                    grace_s = shorter_s
+                    pending |= {
+                        asyncio.create_task(self._kit.runtime.stop_container(each.id, grace_s), name=f"hurry/{each.name}")
+                        for each in group
+                    }
+            for stop in stops:
+                stop.result()
+            for each in group:
+                await self._refresh_container(each.id)
+        self.version += 1
+
+    async def _stop_sandboxes(self) -> None:
+        """Give the network back; what cannot be stopped now is tried again."""
+        for sandbox in self._seen.sandboxes:
+            while sandbox.ready:
+                try:
+                    await self._kit.runtime.stop_sandbox(sandbox.id)
+                    break
+                except RuntimeFailureError as error:
+                    log.warning("could not stop sandbox, will retry", extra={"pod": key(self._api), "error": str(error)})
+                    await asyncio.sleep(1.0)
+            self._seen = self._seen.with_sandbox(replace(sandbox, ready=False))
+
+    async def _delete(self) -> None:
+        """Delete the object for good, that very one."""
+        meta = self._api.metadata
+        while not self._removed:
+            try:
+                await self._kit.client.delete(Pod, meta.name, meta.namespace, uid=self.uid, grace_period_seconds=0)
+                return
+            except ApiError as error:
+                if is_not_found(error) or is_conflict(error):
+                    return
+                log.warning("could not delete pod, will retry", extra={"pod": key(self._api), "error": str(error)})
+                await asyncio.sleep(1.0)
+
+    async def _clean_up(self) -> None:
+        """Remove what is left on the node."""
+        kit = self._kit
+        for record in self._seen.containers:
+            kit.prober.forget(record.id)
+        kit.images.forget(self._api)
+        kit.backoff.forget(f"{self.uid}/")
+        for sandbox in self._seen.sandboxes:
+            await kit.runtime.remove_sandbox(sandbox.id)
+        await kit.filesystem.remove_pod(self.uid)
+        await kit.filesystem.remove_logs(log_directory(kit.settings.pod_logs_directory, self._api))
+        await kit.cgroups.remove(self._group())
+
+    # waiting
+
+    async def _sleep(self, wait_s: float | None) -> None:
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    def _check_wanted(self) -> None:
+        if self._ending.is_set():
+            raise EndingError
+
+    async def _unless_ending(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
+        """Wait for `work`, but no longer than the pod is wanted; the starter and hooks leave nothing half done then."""
+        task = asyncio.ensure_future(work)
+        waker = asyncio.create_task(self._ending.wait(), name="ending")
+        try:
+            await asyncio.wait({task, waker}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done() or not self._starter.interruptible:
+                return await task
+            raise EndingError
+        finally:
+            waker.cancel()
+            if not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    def _chore(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Do something on the side; a failure is logged and left to the next occasion."""
+        task = asyncio.create_task(_logged(work, self._api), name=name)
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+
+
+async def _logged(work: Awaitable[None], pod: Pod) -> None:
+    try:
+        await work
+    except RuntimeFailureError as error:
+        log.info("could not tidy up", extra={"pod": key(pod), "error": str(error)})
+
+
+def _newer(own: PodCondition, current: PodCondition | None) -> PodCondition:
+    """Our own conditions are ours; those of other writers are as the API has them."""
+    ours = own.type in ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+    return own if ours or current is None else current
+
+
+def _condition(pod: Pod, kind: str) -> PodCondition | None:
+    return next((each for each in pod.status.conditions if each.type == kind), None)
+
+
+def _ready(status: PodStatus, kind: str) -> str:
+    return next((each.status for each in status.conditions if each.type == kind), "")
+
+
+def _soonest(*moments: float | None) -> float | None:
+    return min((each for each in moments if each is not None), default=None)
+
+
+def _log_text(raw: bytes) -> bytes:
+    lines = [record.text for line in raw.splitlines() if (record := parse_line(line)) is not None]
+    return b"".join(lines)[-_LOG_TAIL_BYTES:]
