@@ -86,7 +86,8 @@ async def _relayed(call: Any, endpoint: str) -> AsyncIterator[Any]:
 
 
 def _translate(error: grpc.aio.AioRpcError, endpoint: str) -> ApiError:
-    for key, value in error.trailing_metadata() or ():
+    metadata: Any = error.trailing_metadata() or ()
+    for key, value in metadata:
         if key == STATUS_KEY:
             return ApiError(msgspec.json.decode(value, type=Status))
     detail = error.details() or error.code().name

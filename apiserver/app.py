@@ -39,7 +39,8 @@ from apiserver.registry.scales import Scales
 from apiserver.registry.services import Allocator
 from apiserver.registry.store import ObjectStore
 from apiserver.storage.compactor import compact_forever
-from apiserver.storage.etcd import EtcdStorage, TlsFiles
+from apiserver.storage.etcd import EtcdStorage
+from apiserver.storage.etcd_endpoints import TlsFiles
 from apiserver.storage.memory import MemoryStorage
 from apiserver.storage.port import Storage
 from apiserver.strategy import STRATEGIES
@@ -56,7 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     prefix: str = "/registry"
     service_cidr: str = "10.96.0.0/16"
     node_port_range: str = "30000-32767"
-    advertise_address: str = "127.0.0.1"
+    advertise_address: str = "172.31.255.2"
     advertise_port: int = 6443
     event_ttl_s: float = 3600.0
     default_toleration_s: int = 5
@@ -177,11 +178,10 @@ class Doors:
         self, sockets: Sequence[socket.socket], grpc_address: str, grpc_port: int, *, cert: Path, key: Path, client_ca: Path
     ) -> None:
         """Begin to serve; raises OSError when an address cannot be had or a file cannot be read."""
-        context = server_context(cert, key, client_ca)
-        self.grpc_port = await self.grpc.start(
-            grpc_address, grpc_port, certificate=cert.read_bytes(), key=key.read_bytes(), client_ca=client_ca.read_bytes()
-        )
-        await self.rest.start(sockets, context)
+        files = {"certificate": cert, "key": key, "client_ca": client_ca}
+        pem = {name: _read(path) for name, path in files.items()}
+        self.grpc_port = await self.grpc.start(grpc_address, grpc_port, **pem)
+        await self.rest.start(sockets, server_context(cert, key, client_ca))
 
     async def close(self) -> None:
         """Take nothing new, end the watches, finish what was accepted."""
@@ -242,6 +242,10 @@ async def serve(config: ApiServerConfiguration, stop: asyncio.Event) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """The process: `--config FILE`."""
     return run.main("apiserver", ApiServerConfiguration, serve, argv)
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes()
 
 
 def _inherited(number: int) -> socket.socket:

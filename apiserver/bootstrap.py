@@ -1,8 +1,7 @@
 """What must exist before anybody else can work: the cluster's own namespaces, and the `kubernetes` Service with its endpoints.
 
-All of it goes through the handler chain as any request does, by the server's own user. What is there already is left as it is, but
-for the endpoints, which always name this server's address.
-"""
+All of it goes through the handler chain as any request does, by the server's own user. What is there already is left as it
+is, but for the endpoints, which always name this server's address. """
 
 import msgspec
 

@@ -96,7 +96,7 @@ class Api:
         except asyncio.CancelledError:
             code = 499
             raise
-        except Exception as error:  # noqa: BLE001 - the edge: whatever happened becomes a Status
+        except Exception as error:
             translated = to_api_error(error)
             code = translated.code
             raise translated from error
@@ -114,7 +114,7 @@ class Api:
                 results = await self._pods.bind_many(binds, fence)
             code = 200
             return results
-        except Exception as error:  # noqa: BLE001 - the edge: whatever happened becomes a Status
+        except Exception as error:
             translated = to_api_error(error)
             code = translated.code
             raise translated from error

@@ -28,7 +28,9 @@ class Metrics:
         self.in_flight = Gauge(
             "apiserver_current_inflight_requests", "Requests being worked on.", ("request_kind",), registry=self.registry
         )
-        self.watchers = Gauge("apiserver_registered_watchers", "Running watches.", ("group", "resource"), registry=self.registry)
+        self.watchers = Gauge(
+            "apiserver_registered_watchers", "Running watches.", ("group", "resource"), registry=self.registry
+        )
         self.cache_revision = Gauge(
             "apiserver_watch_cache_revision", "How far the watch cache is.", ("group", "resource"), registry=self.registry
         )

@@ -1,8 +1,7 @@
 """Request bodies into objects: JSON or YAML, with the checks that strict field validation asks for.
 
-YAML is turned into JSON first and then takes the same way. Aliases are refused: a few hundred bytes of them can stand for gigabytes
-(CVE-2019-11253). Timestamps stay text, as JSON knows none.
-"""
+YAML is turned into JSON first and then takes the same way. Aliases are refused: a few hundred bytes of them can stand for
+gigabytes (CVE-2019-11253). Timestamps stay text, as JSON knows none. """
 
 from typing import Any, TypeVar
 
@@ -20,6 +19,7 @@ ObjectT = TypeVar("ObjectT", bound=Object)
 JSON = "application/json"
 YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml")
 WARNINGS_MAX = 50
+YAML_DEPTH_MAX = 200
 
 
 def decode_object(
@@ -54,18 +54,18 @@ def check_plain(cls: type[Object], plain: Any, validation: FieldValidation, vers
 
 def yaml_to_json(body: bytes) -> tuple[bytes, list[str]]:
     """One YAML document as JSON, and the keys that stand twice in one of its maps; raises ApiError (400)."""
-    loader = _Loader(body)
     try:
-        plain = loader.get_single_data()
+        _check_events(body)
+        loader = _Loader(body)
+        try:
+            plain = loader.get_single_data()
+        finally:
+            loader.dispose()
         return msgspec.json.encode(plain), loader.duplicates
     except (yaml.YAMLError, UnicodeError) as error:
         raise errors.bad_request(f"error converting YAML to JSON: {_one_line(error)}") from error
-    except RecursionError:
-        raise errors.bad_request("error converting YAML to JSON: it is nested too deeply") from None
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
         raise errors.bad_request(f"error converting YAML to JSON: {error}") from error
-    finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
 
 
 def unsupported_type(content_type: str, accepted: tuple[str, ...]) -> ApiError:
@@ -76,8 +76,22 @@ def unsupported_type(content_type: str, accepted: tuple[str, ...]) -> ApiError:
     )
 
 
+def _check_events(body: bytes) -> None:
+    """Raise YAMLError for aliases, and for what is nested so deeply that reading it would exhaust the stack."""
+    depth = 0
+    for event in yaml.parse(body, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.YAMLError(f"aliases are not accepted (line {event.start_mark.line + 1 if event.start_mark else 0})")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > YAML_DEPTH_MAX:
+                raise yaml.YAMLError("the document is nested too deeply")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
 class _Loader(yaml.CSafeLoader):
-    """Safe YAML without aliases and without timestamps; remembers the keys that stand twice."""
+    """Safe YAML without timestamps; remembers the keys that stand twice."""
 
     yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
@@ -88,26 +102,20 @@ class _Loader(yaml.CSafeLoader):
         super().__init__(stream)
         self.duplicates: list[str] = []
 
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
-            raise yaml.YAMLError(f"aliases are not accepted (line {mark.line + 1})")
-        return super().compose_node(parent, index)
-
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         mapping = {}
         for key_node, value_node in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 key = key_node.value if isinstance(key_node, yaml.ScalarNode) else str(key)
             if key in mapping:
                 self.duplicates.append(key)
-            mapping[key] = self.construct_object(value_node, deep=deep)  # type: ignore[no-untyped-call]
+            mapping[key] = self.construct_object(value_node, deep=deep)
         return mapping
 
 
 def _check_kind(obj: Object, api_version: str, kind: str) -> None:
-    if kind and obj.kind != kind or api_version and obj.api_version != api_version:
+    if (kind and obj.kind != kind) or (api_version and obj.api_version != api_version):
         if obj.kind != kind:
             raise errors.bad_request(
                 f'no kind "{obj.kind}" of version "{obj.api_version}" is accepted here: expected "{kind}" of "{api_version}"'

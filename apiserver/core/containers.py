@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from apimachinery import errors
-from apimachinery.kinds import Node, Pod
+from apimachinery.kinds import Container, EphemeralContainer, Node, Pod
 from apimachinery.times import format_time, parse_time
 from apiserver.core.parameters import parse_boolean, parse_integer
 from apiserver.core.request import Connecting
@@ -16,7 +16,8 @@ DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 def container_name(pod: Pod, asked: str) -> str:
     """The container that is meant; raises ApiError (400) when that is none, or not clear."""
     names = [each.name for each in pod.spec.containers]
-    also = [each.name for each in (*pod.spec.init_containers, *pod.spec.ephemeral_containers)]
+    others: list[Container | EphemeralContainer] = [*pod.spec.init_containers, *pod.spec.ephemeral_containers]
+    also = [each.name for each in others]
     meta = pod.metadata
     if asked:
         if asked not in names and asked not in also:

@@ -21,7 +21,8 @@ def parse_options(pairs: Sequence[tuple[str, str]], *, default_validation: Field
         given.setdefault(key, value)
     match = given.get("resourceVersionMatch", "")
     if match not in _MATCHES:
-        raise errors.bad_request(f'resourceVersionMatch: unsupported value: "{match}": supported values: "Exact", "NotOlderThan"')
+        listed = '"Exact", "NotOlderThan"'
+        raise errors.bad_request(f'resourceVersionMatch: Unsupported value: "{match}": supported values: {listed}')
     if match and not given.get("resourceVersion") and not given.get("sendInitialEvents"):
         raise errors.bad_request("resourceVersionMatch is forbidden unless resourceVersion is provided")
     initial = given.get("sendInitialEvents")

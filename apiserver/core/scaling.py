@@ -34,8 +34,8 @@ def rescaled(obj: Object, scale: Scale) -> Object:
     if wanted < 0:
         wrong = FieldError.invalid("spec.replicas", wanted, "must be greater than or equal to 0")
         raise errors.invalid("Scale", obj.metadata.name, [wrong], group="autoscaling")
-    result = codec.deep_copy(_workload(obj))
-    result.spec.replicas = wanted
+    result: Object = codec.deep_copy(_workload(obj))
+    _workload(result).spec.replicas = wanted
     return result
 
 

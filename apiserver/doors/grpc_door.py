@@ -1,16 +1,15 @@
 """The components' door: proto/apiserver.proto over grpc.aio with mutual TLS.
 
-Requests are decoded by protobuf; answers that carry objects are put together from bytes (`wire`), which the handlers here return
-as they are. Errors are gRPC statuses with the Status object in the trailing metadata.
+Requests are decoded by protobuf; answers that carry objects are put together from bytes (`wire`), which the handlers here
+return as they are. Errors are gRPC statuses with the Status object in the trailing metadata.
 
 The bulk stream: requests of one stream run concurrently, at most `STREAM_IN_FLIGHT_MAX` of them, and the stream is not read
-beyond that. Requests for one object run in the order in which they came. Results are sent as they come, gathered into one message
-while the stream is busy sending the message before.
-"""
+beyond that. Requests for one object run in the order in which they came. Results are sent as they come, gathered into one
+message while the stream is busy sending the message before. """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import grpc
 import msgspec
@@ -33,8 +32,8 @@ from apiserver.core.request import (
     Verb,
     Watching,
 )
-from apiserver.failures import to_api_error
 from apiserver.doors import wire
+from apiserver.failures import to_api_error
 from apiserver.identity import user_of_pem
 from proto.gen import apiserver_pb2 as pb
 
@@ -69,7 +68,7 @@ _VERBS = {
     pb.WriteRequest.DELETE: Verb.DELETE,
 }
 
-Context = grpc.aio.ServicerContext
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, bytes]"
 
 
 class GrpcDoor:
@@ -108,8 +107,8 @@ class GrpcDoor:
         if self._server is not None:
             await self._server.stop(DRAIN_S)
 
-    def _handlers(self) -> grpc.GenericRpcHandler:
-        def unary(method: Callable[..., Awaitable[bytes]], request: Any) -> grpc.RpcMethodHandler:
+    def _handlers(self) -> "grpc.GenericRpcHandler[Any, bytes]":
+        def unary(method: Callable[..., Awaitable[bytes]], request: Any) -> "grpc.RpcMethodHandler[Any, bytes]":
             return grpc.unary_unary_rpc_method_handler(method, request_deserializer=request.FromString)
 
         return grpc.method_handlers_generic_handler(
@@ -226,7 +225,7 @@ class GrpcDoor:
             await asyncio.wait((reading,))
 
     async def _cancel_on_stop(self, reading: asyncio.Task[None]) -> None:
-        """A stream that its client keeps open for ever must not hold up the shutdown: what was read is answered, then it ends."""
+        """A stream that its client keeps open must not hold up the shutdown: what was read is answered, then it ends."""
         await self._stopping.wait()
         reading.cancel()
 
@@ -276,7 +275,7 @@ class GrpcDoor:
 
 
 class BulkWrites:
-    """The requests of one stream: which run, which wait for an earlier one of the same object, which results wait to be sent."""
+    """The requests of one stream: which run, which wait for an earlier one of their object, which results wait to be sent."""
 
     def __init__(self, run: Callable[[pb.WriteRequest, User], Awaitable[bytes]], user: User) -> None:
         self._run = run
@@ -343,10 +342,10 @@ class BulkWrites:
 
 
 def _user(context: Context) -> User:
-    pem = context.auth_context().get("x509_pem_cert")
+    pem = next(iter(context.auth_context().get("x509_pem_cert", ())), b"")
     if not pem:
         raise errors.unauthorized()
-    return user_of_pem(pem[0])
+    return user_of_pem(pem)
 
 
 def _read_options(**given: str) -> Options:

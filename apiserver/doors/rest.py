@@ -34,9 +34,9 @@ from apiserver.core.request import (
     Verb,
     Watching,
 )
-from apiserver.failures import to_api_error
 from apiserver.doors import discovery
 from apiserver.doors.streams import bridge
+from apiserver.failures import to_api_error
 from apiserver.identity import user_of_peer
 from apiserver.ports import Nodes
 

@@ -1,9 +1,8 @@
 """exec, attach and portforward over WebSocket, each bridged to a gRPC stream of the kubelet.
 
-Two directions run side by side: what the client sends becomes the stream's input, what the stream gives becomes messages. The side
-that ends first ends the other: a client that goes away closes the stream, a process that exits closes the WebSocket. Nothing is
-buffered beyond a few messages: a slow reader slows the sender down.
-"""
+Two directions run side by side: what the client sends becomes the stream's input, what the stream gives becomes messages. The
+side that ends first ends the other: a client that goes away closes the stream, a process that exits closes the WebSocket.
+Nothing is buffered beyond a few messages: a slow reader slows the sender down. """
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine

@@ -74,7 +74,8 @@ def _terminating(namespace: Current) -> bool:
 def _being_terminated(resource: Resource, namespace: str, name: str) -> ApiError:
     detail = f"unable to create new content in namespace {namespace} because it is being terminated"
     error = errors.forbidden(resource.plural, name, detail, group=resource.group)
-    cause = StatusCause(reason="NamespaceTerminating", message=f"namespace {namespace} is being terminated", field="metadata.namespace")
+    message = f"namespace {namespace} is being terminated"
+    cause = StatusCause(reason="NamespaceTerminating", message=message, field="metadata.namespace")
     error.status.details = error.status.details or StatusDetails(kind=resource.plural, name=name, group=resource.group)
     error.status.details.causes = [cause]
     return error

@@ -1,10 +1,9 @@
 """Fences: a leader's write goes through only while its Lease still names it in its term.
 
-The Lease is read, compared with the claim, and its revision travels as a guard in the transaction of the write. A renewal moves
-the revision too: the guard then fails although the leader still leads, so the Lease is read again (from storage, not from
-the cache) and the write is tried again; a deposed leader is found out by the comparison. Leases are renewed every second, writes
-take milliseconds: a few tries are enough.
-"""
+The Lease is read, compared with the claim, and its revision travels as a guard in the transaction of the write. A renewal
+moves the revision too: the guard then fails although the leader still leads, so the Lease is read again (from storage, not
+from the cache) and the write is tried again; a deposed leader is found out by the comparison. Leases are renewed every
+second, writes take milliseconds: a few tries are enough. """
 
 from apimachinery import codec
 from apimachinery.kinds import Lease
@@ -14,7 +13,6 @@ from apiserver.failures import fenced, storage_error
 from apiserver.registry.current import Reader
 from apiserver.storage import port
 from apiserver.storage.port import Guard
-
 
 ATTEMPTS_MAX = 20
 

@@ -6,10 +6,10 @@ write. The order of a write of a Service is
 
     reserve → write the Service, guarded by the reservation's revision → give back what the Service does not hold (any more)
 
-so that at each moment every number that a stored Service holds is reserved for it. A crash between two steps leaves a reservation too
-many, never one too few; `repair` removes those. It may even remove one whose Service is about to be written: the guard then
-refuses that write, and the client tries again. So repair needs no lock either; it waits for a second look only to spare
-clients the retry. The reservations live in storage and so survive restarts.
+so that at each moment every number that a stored Service holds is reserved for it. A crash between two steps leaves a
+reservation too many, never one too few; `repair` removes those. It may even remove one whose Service is about to be written:
+the guard then refuses that write, and the client tries again. So repair needs no lock either; it waits for a second look only
+to spare clients the retry. The reservations live in storage and so survive restarts.
 
 Source: the Kubernetes page "Service" (type, clusterIP, nodePort); the wording of refusals is Kubernetes'.
 """
@@ -106,11 +106,15 @@ class Allocator:
             if found is not None and msgspec.json.decode(found.value, type=Owner).uid == uid:
                 await self._storage.delete(key, expected_revision=found.mod_revision)
         except port.StorageError as error:
-            log.warning("a reservation could not be given back yet", extra={"kind": kind, "number": number, "error": str(error)})
+            fields = {"kind": kind, "number": number, "error": str(error)}
+            log.warning("a reservation could not be given back yet", extra=fields)
 
     async def repair(self) -> None:
         """Free reservations that no Service has held in two looks running, and reserve what a Service holds without one."""
-        reserved = [(kind, item) for kind in self.ranges for item in (await self._storage.list(self._keys.reservations(kind))).items]
+        reserved: list[tuple[str, port.KeyValue]] = []
+        for kind in self.ranges:
+            page = await self._storage.list(self._keys.reservations(kind))
+            reserved += [(kind, item) for item in page.items]
         services = await self._services()
         held = {(kind, number, each.metadata.uid) for each in services for kind, number in held_by(each)}
         suspects = set()
@@ -298,5 +302,6 @@ def _owner(service: Service) -> Owner:
 
 
 def _refused_address(service: Service, text: str, detail: str) -> errors.ApiError:
-    wrong = FieldError("spec.clusterIPs", errors.Cause.INVALID, f'Invalid value: ["{text}"]: failed to allocate IP {text}: {detail}')
+    message = f'Invalid value: ["{text}"]: failed to allocate IP {text}: {detail}'
+    wrong = FieldError("spec.clusterIPs", errors.Cause.INVALID, message)
     return errors.invalid("Service", service.metadata.name, [wrong])

@@ -1,4 +1,5 @@
-"""The whole API server in this process, without sockets: its handler chain on storage in memory, and a client's transport to it.
+"""The whole API server in this process, without sockets: its handler chain on storage in memory, and a client's transport to
+it.
 
     async with in_process_api(clock=clock, rng=rng) as assembly:
         client = Client(InProcessTransport(assembly.api))
