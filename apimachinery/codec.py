@@ -44,8 +44,12 @@ def decode(cls: type[T], data: bytes | str) -> T:
     except msgspec.ValidationError:
         pass  # perhaps only for a null, which the fast path does not take
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise errors.bad_request(f"the object provided is malformed: {error}") from error
-    return convert(cls, msgspec.json.decode(data))
+        raise _malformed(error) from error
+    try:
+        plain = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # behind what did not fit
+        raise _malformed(error) from error
+    return convert(cls, plain)
 
 
 def convert(cls: type[T], plain: Any) -> T:
@@ -111,6 +115,10 @@ def duplicate_keys(data: bytes | str) -> list[str]:
     return found
 
 
+def _malformed(error: Exception) -> errors.ApiError:
+    return errors.bad_request(f"the object provided is malformed: {error}")
+
+
 def _without_nulls(plain: Any) -> Any:
     if isinstance(plain, dict):
         return {key: _without_nulls(value) for key, value in plain.items() if value is not None}
@@ -124,6 +132,8 @@ def _sentence(message: str) -> str:
     text, separator, path = message.rpartition(" - at `$")
     if not separator:
         return message
+    if "matching regex" in text:
+        text = "expected a time such as 2026-01-31T12:00:00Z (RFC 3339)"
     return f"{path.rstrip('`').lstrip('.')}: {text[0].lower()}{text[1:]}"
 
 

@@ -193,6 +193,8 @@ class Api:
         listing = await self._reading.list(msgspec.structs.replace(request, verb=Verb.LIST, body=b"", options=options))
         places = asyncio.Semaphore(DELETES_AT_ONCE)
 
+        failures: list[ApiError] = []
+
         async def delete(namespace: str, name: str) -> None:
             async with places:
                 one = msgspec.structs.replace(
@@ -202,11 +204,13 @@ class Api:
                     await self._objects.delete(one)
                 except ApiError as error:
                     if not errors.is_not_found(error):
-                        raise
+                        failures.append(error)
 
         async with asyncio.TaskGroup() as group:
             for item in listing.items:
                 group.create_task(delete(item.namespace, item.name), name="deletecollection")
+        if failures:
+            raise failures[0]
         return listing
 
 

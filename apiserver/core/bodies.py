@@ -3,6 +3,7 @@
 YAML is turned into JSON first and then takes the same way. Aliases are refused: a few hundred bytes of them can stand for
 gigabytes (CVE-2019-11253). Timestamps stay text, as JSON knows none. """
 
+import math
 from typing import Any, TypeVar
 
 import msgspec
@@ -102,6 +103,12 @@ class _Loader(yaml.CSafeLoader):
         super().__init__(stream)
         self.duplicates: list[str] = []
 
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+        number = super().construct_yaml_float(node)
+        if not math.isfinite(number):
+            raise ValueError(f"{node.value} is not a JSON number")
+        return number
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         mapping = {}
         for key_node, value_node in node.value:
@@ -112,6 +119,9 @@ class _Loader(yaml.CSafeLoader):
                 self.duplicates.append(key)
             mapping[key] = self.construct_object(value_node, deep=deep)
         return mapping
+
+
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_yaml_float)
 
 
 def _check_kind(obj: Object, api_version: str, kind: str) -> None:

@@ -1,0 +1,90 @@
+"""Query parameters and DeleteOptions bodies."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from apimachinery.errors import ApiError
+from apiserver.core.parameters import delete_options, parse_options
+from apiserver.core.request import FieldValidation, Options
+
+
+@dataclass(frozen=True)
+class Case:
+    id: str
+    pairs: tuple[tuple[str, str], ...]
+    attribute: str
+    want: object
+
+
+CASES = (
+    Case("dryRun", (("dryRun", "All"),), "dry_run", True),
+    Case("default validation", (), "field_validation", FieldValidation.WARN),
+    Case("strict", (("fieldValidation", "Strict"),), "field_validation", FieldValidation.STRICT),
+    Case("limit", (("limit", "500"),), "limit", 500),
+    Case("the first of two", (("limit", "5"), ("limit", "6")), "limit", 5),
+    Case("bookmarks", (("allowWatchBookmarks", "true"),), "allow_bookmarks", True),
+    Case("no word about initial events", (), "send_initial_events", None),
+    Case("no initial events", (("sendInitialEvents", "false"),), "send_initial_events", False),
+    Case("timeout", (("timeoutSeconds", "30"),), "timeout_s", 30.0),
+    Case("grace 0", (("gracePeriodSeconds", "0"),), "grace_period_s", 0),
+    Case("no grace", (), "grace_period_s", None),
+    Case("propagation", (("propagationPolicy", "Foreground"),), "propagation_policy", "Foreground"),
+    Case("continue", (("continue", "abc"),), "continue_token", "abc"),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_option(case: Case) -> None:
+    options = parse_options(case.pairs, default_validation=FieldValidation.WARN)
+    assert getattr(options, case.attribute) == case.want
+
+
+BAD = (
+    ("dryRun", "Some"),
+    ("fieldValidation", "Maybe"),
+    ("limit", "-1"),
+    ("limit", "١"),
+    ("limit", "9" * 40),
+    ("allowWatchBookmarks", "perhaps"),
+    ("propagationPolicy", "Sideways"),
+    ("gracePeriodSeconds", "soon"),
+    ("resourceVersionMatch", "Sometimes"),
+    ("resourceVersionMatch", "Exact"),
+)
+
+
+@pytest.mark.parametrize(("name", "value"), BAD, ids=[f"{name}={value[:10]}" for name, value in BAD])
+def test_bad_parameter_is_named(name: str, value: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        parse_options(((name, value),), default_validation=FieldValidation.WARN)
+    assert caught.value.code == 400
+    assert name in caught.value.status.message
+
+
+def test_delete_body_is_merged_over_the_query() -> None:
+    body = b"""{"kind":"DeleteOptions","apiVersion":"v1","gracePeriodSeconds":3,"propagationPolicy":"Orphan",
+        "preconditions":{"uid":"u","resourceVersion":"7"},"dryRun":["All"]}"""
+    options, uid, version = delete_options(Options(grace_period_s=9), body)
+    assert (options.grace_period_s, options.propagation_policy, options.dry_run) == (3, "Orphan", True)
+    assert (uid, version) == ("u", "7")
+
+
+def test_delete_without_body_keeps_the_query() -> None:
+    assert delete_options(Options(grace_period_s=9), b"") == (Options(grace_period_s=9), "", "")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"gracePeriodSeconds":-1}',
+        b'{"kind":"Pod"}',
+        b'{"propagationPolicy":"Sideways"}',
+        b'{"orphanDependents":true,"propagationPolicy":"Foreground"}',
+        b"[",
+    ],
+)
+def test_bad_delete_body(body: bytes) -> None:
+    with pytest.raises(ApiError) as caught:
+        delete_options(Options(), body)
+    assert caught.value.code == 400

@@ -1,0 +1,183 @@
+"""Names, tokens, selectors, scales, bindings, channels: small decisions, each with its table."""
+
+import random
+from datetime import UTC, datetime
+
+import pytest
+
+from apimachinery import codec
+from apimachinery.errors import ApiError
+from apimachinery.kinds import (
+    Deployment,
+    DeploymentSpec,
+    LabelSelector,
+    ObjectMeta,
+    Pod,
+    PodCondition,
+    PodSpec,
+    PodStatus,
+    Scale,
+    ScaleSpec,
+)
+from apimachinery.resources import CONFIG_MAPS, NODES, PODS
+from apiserver.core import channels
+from apiserver.core.binding import bind_pod
+from apiserver.core.indexing import index_for
+from apiserver.core.naming import generate_name, new_uid, settle_name, settle_namespace
+from apiserver.core.patching import parse_patch
+from apiserver.core.request import Bind
+from apiserver.core.scaling import rescaled, scale_of
+from apiserver.core.selecting import parse_revision, parse_selectors, shortcut
+from apiserver.core.tokens import Position, decode_token, encode_token
+from proto.gen import node_pb2
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_generated_names_fit_and_differ() -> None:
+    rng = random.Random(1)
+    names = {generate_name("x" * 80 + "-", rng) for _ in range(50)}
+    assert len(names) == 50
+    assert {len(name) for name in names} == {63}
+
+
+def test_uids_are_random_and_from_the_seed() -> None:
+    assert new_uid(random.Random(1)) == new_uid(random.Random(1))
+    assert new_uid(random.Random(1)) != new_uid(random.Random(2))
+    assert new_uid(random.Random(1))[14] == "4"
+
+
+@pytest.mark.parametrize(("given", "path"), [("a", "b")])
+def test_name_must_agree(given: str, path: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        settle_name(ObjectMeta(name=given), path)
+    assert caught.value.code == 400
+
+
+def test_namespace_is_filled_in_and_must_agree() -> None:
+    meta = ObjectMeta(name="a")
+    settle_namespace(CONFIG_MAPS, meta, "ns")
+    assert meta.namespace == "ns"
+    for resource, given, path in ((CONFIG_MAPS, "other", "ns"), (NODES, "ns", ""), (CONFIG_MAPS, "", "")):
+        with pytest.raises(ApiError):
+            settle_namespace(resource, ObjectMeta(name="a", namespace=given), path)
+
+
+def test_token_round_trip() -> None:
+    assert decode_token(encode_token(Position(12, "ns/ä"))) == Position(12, "ns/ä")
+
+
+@pytest.mark.parametrize("text", ["", "x", "!!!", "e30", "WyJvdGhlciIsMSwiYSJd"])
+def test_foreign_tokens(text: str) -> None:
+    with pytest.raises(ApiError, match="continue key"):
+        decode_token(text)
+
+
+def test_selectors() -> None:
+    matches = parse_selectors(PODS, "app in (a,b)", "spec.nodeName=n1,status.phase!=Failed")
+    assert matches is not None
+    assert shortcut(matches) == ("spec.nodeName", "n1")
+    assert matches({"app": "a"}, {"spec.nodeName": "n1"})
+    assert not matches({"app": "c"}, {"spec.nodeName": "n1"})
+    assert not matches({"app": "a"}, {"spec.nodeName": "n1", "status.phase": "Failed"})
+    assert matches == parse_selectors(PODS, "app in (b,a)", "spec.nodeName=n1,status.phase!=Failed")
+    assert hash(matches) == hash(parse_selectors(PODS, "app in (b,a)", "spec.nodeName=n1,status.phase!=Failed"))
+    assert parse_selectors(PODS, "", "") is None
+
+
+@pytest.mark.parametrize(("labels", "fields"), [("a in (", ""), ("=x", ""), ("", "spec.nodeNam=x"), ("", "x")])
+def test_bad_selectors(labels: str, fields: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        parse_selectors(PODS, labels, fields)
+    assert caught.value.code == 400
+
+
+@pytest.mark.parametrize(("text", "want"), [("", None), ("0", 0), ("12", 12)])
+def test_revision(text: str, want: int | None) -> None:
+    assert parse_revision(text) == want
+
+
+def test_index_has_what_is_not_empty() -> None:
+    pod = Pod(metadata=ObjectMeta(name="a", namespace="b", labels={"x": "y"}), spec=PodSpec(node_name="n"))
+    labels, fields = index_for(PODS)(codec.encode_stored(pod))
+    assert labels == {"x": "y"}
+    assert fields == {
+        "metadata.name": "a",
+        "metadata.namespace": "b",
+        "spec.nodeName": "n",
+        "spec.hostNetwork": "false",
+    }
+
+
+def test_scale_of_a_deployment_and_back() -> None:
+    deployment = Deployment(
+        metadata=ObjectMeta(name="a", resource_version="5"),
+        spec=DeploymentSpec(replicas=3, selector=LabelSelector(match_labels={"app": "a"})),
+    )
+    scale = scale_of(deployment)
+    assert (scale.spec.replicas, scale.status.selector, scale.metadata.resource_version) == (3, "app=a", "5")
+    wider = rescaled(deployment, Scale(spec=ScaleSpec(replicas=7)))
+    assert isinstance(wider, Deployment)
+    assert (wider.spec.replicas, deployment.spec.replicas) == (7, 3)
+    with pytest.raises(ApiError, match=r"spec\.replicas"):
+        rescaled(deployment, Scale(spec=ScaleSpec(replicas=-1)))
+
+
+def test_bind() -> None:
+    pod = Pod(
+        metadata=ObjectMeta(name="a", uid="u", annotations={"x": "1"}),
+        status=PodStatus(conditions=[PodCondition(type="PodScheduled", status="False", reason="Unschedulable")]),
+    )
+    bind_pod(pod, Bind("ns", "a", "u", "n1", {"y": "2"}), NOW)
+    assert (pod.spec.node_name, pod.metadata.annotations) == ("n1", {"x": "1", "y": "2"})
+    assert [(each.type, each.status, each.reason) for each in pod.status.conditions] == [("PodScheduled", "True", "")]
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        Pod(metadata=ObjectMeta(name="a", uid="other")),
+        Pod(metadata=ObjectMeta(name="a", uid="u", deletion_timestamp="2026-01-01T00:00:00Z")),
+        Pod(metadata=ObjectMeta(name="a", uid="u"), spec=PodSpec(node_name="n2")),
+        Pod(metadata=ObjectMeta(name="a", uid="u"), spec=PodSpec(node_name="n1")),
+    ],
+    ids=["another pod", "going", "bound elsewhere", "bound there already"],
+)
+def test_bind_refused(pod: Pod) -> None:
+    with pytest.raises(ApiError) as caught:
+        bind_pod(pod, Bind("ns", "a", "u", "n1", {}), NOW)
+    assert caught.value.code == 409
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "code"),
+    [
+        (b"{}", "application/apply-patch+yaml", 415),
+        (b"{}", "application/json", 415),
+        (b"{", "application/merge-patch+json", 400),
+        (b"[]", "application/merge-patch+json", 400),
+        (b"{}", "application/json-patch+json", 400),
+        (b"[" * 100_000, "application/merge-patch+json", 400),
+        (b"[" + b",".join([b'{"op":"remove","path":"/a"}'] * 10_001) + b"]", "application/json-patch+json", 413),
+    ],
+)
+def test_bad_patch(body: bytes, content_type: str, code: int) -> None:
+    with pytest.raises(ApiError) as caught:
+        parse_patch(body, content_type)
+    assert caught.value.code == code
+
+
+def test_channels_of_a_process() -> None:
+    read = channels.to_input
+    assert read(b"\x00ls\n", channels.V4) == node_pb2.StreamInput(stdin=b"ls\n")
+    size = read(b'\x04{"Width":80,"Height":24}', channels.V4)
+    assert size is not None
+    assert (size.size.width, size.size.height) == (80, 24)
+    assert read(b"\xff\x00", channels.V5) == node_pb2.StreamInput(stdin_closed=True)
+    for nothing, protocol in ((b"", channels.V5), (b"\xff\x00", channels.V4), (b"\x04no", channels.V5), (b"\x00", channels.V5)):
+        assert read(nothing, protocol) is None
+    assert channels.to_message(node_pb2.StreamOutput(stderr=b"x")) == b"\x02x"
+    assert channels.to_message(node_pb2.StreamOutput(exit_code=0)) == channels.result(0)
+    assert b'"status":"Success"' in channels.result(0)
+    assert b'"causes":[{"message":"3","reason":"ExitCode"}]' in channels.result(3)
+    assert channels.port_header(1, 8080) == (b"\x02\x90\x1f", b"\x03\x90\x1f")
