@@ -43,13 +43,9 @@ def decode(cls: type[T], data: bytes | str) -> T:
         return decoded
     except msgspec.ValidationError:
         pass  # perhaps only for a null, which the fast path does not take
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _malformed(error) from error
-    try:
-        plain = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # behind what did not fit
-        raise _malformed(error) from error
-    return convert(cls, plain)
+    return convert(cls, decode_plain(data))
 
 
 def convert(cls: type[T], plain: Any) -> T:
@@ -58,14 +54,16 @@ def convert(cls: type[T], plain: Any) -> T:
         return msgspec.convert(_without_nulls(plain), cls)
     except msgspec.ValidationError as error:
         raise errors.bad_request(f"{cls.__name__} in the request cannot be handled: {_sentence(str(error))}") from error
+    except RecursionError as error:
+        raise _malformed(error) from error
 
 
 def decode_plain(data: bytes | str) -> Any:
     """Plain data from JSON; raises ApiError (400) for what is no JSON."""
     try:
         return msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise errors.bad_request(f"the object provided is malformed: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _malformed(error) from error
 
 
 def to_plain(value: Any) -> Any:
@@ -101,22 +99,57 @@ def unknown_fields(cls: type[msgspec.Struct], plain: Any, path: str = "") -> lis
 
 
 def duplicate_keys(data: bytes | str) -> list[str]:
-    """Keys that stand twice in one JSON object; JSON readers keep only one of the two silently."""
-    found: list[str] = []
+    """Paths of keys that stand twice in one JSON object (`spec.replicas`); JSON readers silently keep the last of them.
 
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        result = dict(items)
-        if len(result) != len(items):
-            seen: set[str] = set()
-            found.extend(key for key, _ in items if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        return result
+    Raises ApiError (400) for what is no JSON.
+    """
+    try:
+        if not _has_duplicates(data):
+            return []
+        found: list[str] = []
+        _collect_duplicates(json.loads(data, object_pairs_hook=_Pairs), "", found)
+        return found
+    except (ValueError, RecursionError) as error:
+        raise _malformed(error) from error
 
-    json.loads(data, object_pairs_hook=pairs)
-    return found
+
+class _Pairs(list[tuple[str, Any]]):
+    """The members of one JSON object, as they stand."""
+
+
+class _DuplicateError(Exception):
+    """Ends a search at its first finding."""
+
+
+def _has_duplicates(data: bytes | str) -> bool:
+    def check(items: list[tuple[str, Any]]) -> None:
+        if len({key for key, _ in items}) != len(items):
+            raise _DuplicateError
+
+    try:
+        json.loads(data, object_pairs_hook=check)
+    except _DuplicateError:
+        return True
+    return False
+
+
+def _collect_duplicates(value: Any, path: str, found: list[str]) -> None:
+    if isinstance(value, _Pairs):
+        seen: set[str] = set()
+        for key, item in value:
+            where = f"{path}.{key}" if path else key
+            if key in seen:
+                found.append(where)
+            seen.add(key)
+            _collect_duplicates(item, where, found)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _collect_duplicates(item, f"{path}[{index}]", found)
 
 
 def _malformed(error: Exception) -> errors.ApiError:
-    return errors.bad_request(f"the object provided is malformed: {error}")
+    reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+    return errors.bad_request(f"the object provided is malformed: {reason}")
 
 
 def _without_nulls(plain: Any) -> Any:

@@ -9,7 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 from apimachinery.kinds.meta import Status, StatusCause, StatusDetails
+
+_QUOTED_MAX = 512
 
 
 class Reason(StrEnum):
@@ -244,6 +248,6 @@ def _join(sentence: str, detail: str) -> str:
 
 
 def _quote(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    """A value as JSON, which is how the client wrote it; a long one is cut."""
+    text = msgspec.json.encode(value).decode() if isinstance(value, str | dict | list | bool | None) else str(value)
+    return text if len(text) <= _QUOTED_MAX else f"{text[:_QUOTED_MAX]}..."

@@ -3,11 +3,12 @@
 Source: the Kubernetes page "Field Selectors"; the fields of each kind are those that Kubernetes indexes.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from apimachinery.resources import EVENTS, NAMESPACES, NODES, PODS, SECRETS, SERVICES, Resource
+from apimachinery.resources import EVENTS, NAMESPACES, NODES, PODS, REPLICA_SETS, SECRETS, SERVICES, Resource
 
 
 class FieldSelectorError(ValueError):
@@ -50,6 +51,10 @@ class FieldSelector:
 
 EVERYTHING = FieldSelector()
 
+_TERM = re.compile(r"(?:[^\\,]|\\.)+")
+_OPERATOR = re.compile(r"(?P<path>[^!=]*)(?P<operator>!=|==|=)(?P<value>.*)", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
 _COMMON = ("metadata.name", "metadata.namespace")
 _SELECTABLE: dict[Resource, tuple[str, ...]] = {
     PODS: (
@@ -67,6 +72,7 @@ _SELECTABLE: dict[Resource, tuple[str, ...]] = {
     NAMESPACES: ("status.phase",),
     SECRETS: ("type",),
     SERVICES: ("spec.clusterIP", "spec.type"),
+    REPLICA_SETS: ("status.replicas",),
     EVENTS: (
         "involvedObject.kind",
         "involvedObject.namespace",
@@ -106,25 +112,14 @@ def extract(resource: Resource, plain: Mapping[str, Any]) -> dict[str, str]:
 
 def _terms(text: str) -> list[str]:
     """Split at commas that no backslash escapes."""
-    terms, current, escaped = [], "", False
-    for character in text:
-        if escaped:
-            current, escaped = current + character, False
-        elif character == "\\":
-            escaped = True
-        elif character == ",":
-            terms.append(current)
-            current = ""
-        else:
-            current += character
-    return [*terms, current]
+    return _TERM.findall(text)
 
 
 def _requirement(term: str) -> FieldRequirement:
-    for operator in ("!=", "==", "="):
-        path, found, value = term.partition(operator)
-        if found:
-            return FieldRequirement(path.strip(), value.strip(), negated=operator == "!=")
+    found = _OPERATOR.match(term)
+    if found is not None:
+        value = _ESCAPED.sub(r"\1", found.group("value").strip())
+        return FieldRequirement(found.group("path").strip(), value, negated=found.group("operator") == "!=")
     raise FieldSelectorError(f"invalid field selector {term!r}: expected a path, = or !=, and a value")
 
 

@@ -127,26 +127,26 @@ def from_struct(selector: LabelSelector | None) -> Selector:
     return Selector(tuple(requirements))
 
 
-_NAME = re.compile(r"^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$")
-_SUBDOMAIN = re.compile(r"^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$")
+_NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_SUBDOMAIN = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 
 
 def is_qualified_name(key: str) -> bool:
     """Whether `key` may be the key of a label: an optional DNS prefix, a slash, and a name of at most 63 characters."""
     prefix, slash, name = key.rpartition("/")
-    return bool(_NAME.match(name)) and (not slash or (len(prefix) <= 253 and bool(_SUBDOMAIN.match(prefix))))
+    return bool(_NAME.fullmatch(name)) and (not slash or (len(prefix) <= 253 and bool(_SUBDOMAIN.fullmatch(prefix))))
 
 
 def is_label_value(value: str) -> bool:
     """Whether `value` may be a label's value: empty, or at most 63 characters between two alphanumerics."""
-    return not value or bool(_NAME.match(value))
+    return not value or bool(_NAME.fullmatch(value))
 
 
 def _compare(operator: Operator, value: str | None, values: frozenset[str]) -> bool:
-    try:
-        have, want = int(value or ""), int(next(iter(values)))
-    except (ValueError, StopIteration):
+    if not value or len(values) != 1 or not all(map(_INTEGER.fullmatch, (value, *values))):
         return False
+    have, want = int(value), int(next(iter(values)))
     return have > want if operator == Operator.GREATER_THAN else have < want
 
 
@@ -177,6 +177,8 @@ def _requirement(tokens: list[str], text: str) -> Requirement:
         return Requirement(key, Operator.IN if operator == "in" else Operator.NOT_IN, _values(tokens, text))
     if operator in ("<", ">") and tokens:
         compare = Operator.GREATER_THAN if operator == ">" else Operator.LESS_THAN
+        if not _INTEGER.fullmatch(tokens[0]):
+            raise SelectorError(f"unable to parse requirement in selector {text!r}: {operator} compares integers")
         return Requirement(key, compare, frozenset((tokens.pop(0),)))
     raise SelectorError(f"unable to parse requirement in selector {text!r}: found {operator!r}, expected an operator")
 

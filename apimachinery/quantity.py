@@ -15,7 +15,7 @@ from apimachinery.kinds.base import Quantity
 _BINARY = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40, "Pi": 1 << 50, "Ei": 1 << 60}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BY_EXPONENT = {exponent: suffix for suffix, exponent in _DECIMAL.items()}
-_PATTERN = re.compile(r"^([+-]?(?:\d+(?:\.\d*)?|\.\d+))([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$")
+_PATTERN = re.compile(r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?")
 _MAXIMUM = Decimal((1 << 63) - 1)
 
 
@@ -44,7 +44,7 @@ def int_value(text: Quantity) -> int:
 def canonical(text: Quantity) -> str:
     """The form that Kubernetes stores: no fraction and the largest exact suffix; `0.5` is `500m`, `1024Ki` is `1Mi`."""
     value, suffix = _split(str(text))
-    if suffix in _BINARY and value == value.to_integral_value():
+    if suffix in _BINARY and abs(value) >= 1024 and value == value.to_integral_value():
         return _canonical_binary(int(value))
     if suffix[:1] in ("e", "E") and suffix != "E":
         return _canonical_decimal(value, lambda exponent: f"e{exponent}" if exponent else "")
@@ -57,7 +57,7 @@ def from_milli(value: int) -> str:
 
 
 def _split(text: str) -> tuple[Decimal, str]:
-    found = _PATTERN.match(text)
+    found = _PATTERN.fullmatch(text)
     if found is None:
         raise QuantityError(
             f"quantity {text!r} must be a number with an optional suffix such as m, k, M, G, Ki, Mi, Gi or an exponent"

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from apimachinery.kinds.base import Base, IntOrString, Merge, Time, constant
+from apimachinery.kinds.base import Base, Int32, Int64, IntOrString, Merge, Time, constant
 from apimachinery.kinds.meta import LabelSelector, ObjectMeta
 from apimachinery.kinds.object import Object
 from apimachinery.kinds.pods import PodTemplateSpec
@@ -13,8 +13,8 @@ from apimachinery.kinds.pods import PodTemplateSpec
 class ReplicaSetSpec(Base):
     """apps/v1.ReplicaSetSpec"""
 
-    min_ready_seconds: int | None = None
-    replicas: int | None = None
+    min_ready_seconds: Int32 | None = None
+    replicas: Int32 | None = None
     selector: LabelSelector = msgspec.field(default_factory=LabelSelector)
     template: PodTemplateSpec = msgspec.field(default_factory=PodTemplateSpec)
 
@@ -32,15 +32,15 @@ class ReplicaSetCondition(Base):
 class ReplicaSetStatus(Base):
     """apps/v1.ReplicaSetStatus"""
 
-    available_replicas: int | None = None
+    available_replicas: Int32 | None = None
     conditions: Annotated[
         list[ReplicaSetCondition], Merge(patch="merge", merge_key="type", list_type="map", keys=("type",))
     ] = []
-    fully_labeled_replicas: int | None = None
-    observed_generation: int | None = None
-    ready_replicas: int | None = None
-    replicas: int = msgspec.field(default_factory=int)
-    terminating_replicas: int | None = None
+    fully_labeled_replicas: Int32 | None = None
+    observed_generation: Int64 | None = None
+    ready_replicas: Int32 | None = None
+    replicas: Int32 = msgspec.field(default_factory=int)
+    terminating_replicas: Int32 | None = None
 
 
 class ReplicaSet(Object):
@@ -70,11 +70,11 @@ class DeploymentStrategy(Base):
 class DeploymentSpec(Base):
     """apps/v1.DeploymentSpec"""
 
-    min_ready_seconds: int | None = None
+    min_ready_seconds: Int32 | None = None
     paused: bool | None = None
-    progress_deadline_seconds: int | None = None
-    replicas: int | None = None
-    revision_history_limit: int | None = None
+    progress_deadline_seconds: Int32 | None = None
+    replicas: Int32 | None = None
+    revision_history_limit: Int32 | None = None
     selector: LabelSelector = msgspec.field(default_factory=LabelSelector)
     strategy: Annotated[DeploymentStrategy, Merge(patch="retainKeys")] = msgspec.field(default_factory=DeploymentStrategy)
     template: PodTemplateSpec = msgspec.field(default_factory=PodTemplateSpec)
@@ -94,17 +94,17 @@ class DeploymentCondition(Base):
 class DeploymentStatus(Base):
     """apps/v1.DeploymentStatus"""
 
-    available_replicas: int | None = None
-    collision_count: int | None = None
+    available_replicas: Int32 | None = None
+    collision_count: Int32 | None = None
     conditions: Annotated[
         list[DeploymentCondition], Merge(patch="merge", merge_key="type", list_type="map", keys=("type",))
     ] = []
-    observed_generation: int | None = None
-    ready_replicas: int | None = None
-    replicas: int | None = None
-    terminating_replicas: int | None = None
-    unavailable_replicas: int | None = None
-    updated_replicas: int | None = None
+    observed_generation: Int64 | None = None
+    ready_replicas: Int32 | None = None
+    replicas: Int32 | None = None
+    terminating_replicas: Int32 | None = None
+    unavailable_replicas: Int32 | None = None
+    updated_replicas: Int32 | None = None
 
 
 class Deployment(Object):

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from apimachinery.kinds.base import Base, constant
+from apimachinery.kinds.base import Base, Int32, constant
 from apimachinery.kinds.meta import ObjectMeta
 from apimachinery.kinds.object import Object
 
@@ -10,13 +10,13 @@ from apimachinery.kinds.object import Object
 class ScaleSpec(Base):
     """autoscaling/v1.ScaleSpec"""
 
-    replicas: int | None = None
+    replicas: Int32 | None = None
 
 
 class ScaleStatus(Base):
     """autoscaling/v1.ScaleStatus"""
 
-    replicas: int = msgspec.field(default_factory=int)
+    replicas: Int32 = msgspec.field(default_factory=int)
     selector: str = ""
 
 

@@ -7,20 +7,31 @@ these objects (`gc=False`): they form trees.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
-Time: TypeAlias = str
-"""RFC 3339 in UTC with whole seconds, `2026-01-31T12:00:00Z`."""
+_MOMENT = (
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
+    r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
 
-MicroTime: TypeAlias = str
+Int32: TypeAlias = Annotated[int, msgspec.Meta(ge=-(1 << 31), le=(1 << 31) - 1)]
+"""A whole number; decoding refuses what 32 bits do not hold."""
+
+Int64: TypeAlias = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+"""A whole number; decoding refuses what 64 bits do not hold."""
+
+Time: TypeAlias = Annotated[str, msgspec.Meta(pattern=_MOMENT)]
+"""RFC 3339 in UTC with whole seconds, `2026-01-31T12:00:00Z`; decoding refuses what is no time."""
+
+MicroTime: TypeAlias = Annotated[str, msgspec.Meta(pattern=_MOMENT)]
 """RFC 3339 in UTC with microseconds, `2026-01-31T12:00:00.000000Z`."""
 
 Quantity: TypeAlias = str | int | float
 """A resource quantity (`100m`, `1Gi`, `2`); the API server stores its canonical string."""
 
-IntOrString: TypeAlias = int | str
+IntOrString: TypeAlias = Int32 | str
 """A number, or a name or percentage in its place."""
 
 FreeForm: TypeAlias = Any

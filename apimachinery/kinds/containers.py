@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from apimachinery.kinds.base import Base, IntOrString, Merge, Quantity
+from apimachinery.kinds.base import Base, Int32, Int64, IntOrString, Merge, Quantity
 from apimachinery.kinds.references import (
     ConfigMapKeySelector,
     ObjectFieldSelector,
@@ -88,7 +88,7 @@ class HTTPGetAction(Base):
 class SleepAction(Base):
     """core/v1.SleepAction"""
 
-    seconds: int = msgspec.field(default_factory=int)
+    seconds: Int64 = msgspec.field(default_factory=int)
 
 
 class TCPSocketAction(Base):
@@ -118,7 +118,7 @@ class Lifecycle(Base):
 class GRPCAction(Base):
     """core/v1.GRPCAction"""
 
-    port: int = msgspec.field(default_factory=int)
+    port: Int32 = msgspec.field(default_factory=int)
     service: str = ""
 
 
@@ -126,24 +126,24 @@ class Probe(Base):
     """core/v1.Probe"""
 
     exec: ExecAction | None = None
-    failure_threshold: int | None = None
+    failure_threshold: Int32 | None = None
     grpc: GRPCAction | None = None
     http_get: HTTPGetAction | None = None
-    initial_delay_seconds: int | None = None
-    period_seconds: int | None = None
-    success_threshold: int | None = None
+    initial_delay_seconds: Int32 | None = None
+    period_seconds: Int32 | None = None
+    success_threshold: Int32 | None = None
     tcp_socket: TCPSocketAction | None = None
-    termination_grace_period_seconds: int | None = None
-    timeout_seconds: int | None = None
+    termination_grace_period_seconds: Int64 | None = None
+    timeout_seconds: Int32 | None = None
 
 
 class ContainerPort(Base):
     """core/v1.ContainerPort"""
 
     name: str = ""
-    container_port: int = msgspec.field(default_factory=int)
+    container_port: Int32 = msgspec.field(default_factory=int)
     host_ip: str = msgspec.field(name="hostIP", default="")
-    host_port: int | None = None
+    host_port: Int32 | None = None
     protocol: str = ""
 
 
@@ -173,7 +173,7 @@ class ContainerRestartRuleOnExitCodes(Base):
     """core/v1.ContainerRestartRuleOnExitCodes"""
 
     operator: str = msgspec.field(default_factory=str)
-    values: Annotated[list[int], Merge(list_type="set")] = []
+    values: Annotated[list[Int32], Merge(list_type="set")] = []
 
 
 class ContainerRestartRule(Base):
@@ -231,9 +231,9 @@ class SecurityContext(Base):
     privileged: bool | None = None
     proc_mount: str = ""
     read_only_root_filesystem: bool | None = None
-    run_as_group: int | None = None
+    run_as_group: Int64 | None = None
     run_as_non_root: bool | None = None
-    run_as_user: int | None = None
+    run_as_user: Int64 | None = None
     se_linux_options: SELinuxOptions | None = None
     seccomp_profile: SeccompProfile | None = None
     windows_options: WindowsSecurityContextOptions | None = None

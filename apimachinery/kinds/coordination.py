@@ -2,7 +2,7 @@
 
 import msgspec
 
-from apimachinery.kinds.base import Base, MicroTime, constant
+from apimachinery.kinds.base import Base, Int32, MicroTime, constant
 from apimachinery.kinds.meta import ObjectMeta
 from apimachinery.kinds.object import Object
 
@@ -12,8 +12,8 @@ class LeaseSpec(Base):
 
     acquire_time: MicroTime | None = None
     holder_identity: str = ""
-    lease_duration_seconds: int | None = None
-    lease_transitions: int | None = None
+    lease_duration_seconds: Int32 | None = None
+    lease_transitions: Int32 | None = None
     preferred_holder: str = ""
     renew_time: MicroTime | None = None
     strategy: str = ""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from apimachinery.kinds.base import Base, Merge, constant, required_list
+from apimachinery.kinds.base import Base, Int32, Merge, constant, required_list
 from apimachinery.kinds.meta import ObjectMeta
 from apimachinery.kinds.object import Object
 from apimachinery.kinds.references import ObjectReference
@@ -55,7 +55,7 @@ class EndpointPort(Base):
 
     name: str = ""
     app_protocol: str = ""
-    port: int | None = None
+    port: Int32 | None = None
     protocol: str = ""
 
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from apimachinery.kinds.base import Base, MicroTime, Time, constant
+from apimachinery.kinds.base import Base, Int32, MicroTime, Time, constant
 from apimachinery.kinds.meta import ObjectMeta
 from apimachinery.kinds.object import Object
 from apimachinery.kinds.references import ObjectReference
@@ -11,7 +11,7 @@ from apimachinery.kinds.references import ObjectReference
 class EventSeries(Base):
     """core/v1.EventSeries"""
 
-    count: int | None = None
+    count: Int32 | None = None
     last_observed_time: MicroTime | None = None
 
 
@@ -29,7 +29,7 @@ class Event(Object):
     kind: str = msgspec.field(name="kind", default_factory=constant("Event"))
     metadata: ObjectMeta = msgspec.field(default_factory=ObjectMeta)
     action: str = ""
-    count: int | None = None
+    count: Int32 | None = None
     event_time: MicroTime | None = None
     first_timestamp: Time | None = None
     involved_object: ObjectReference = msgspec.field(default_factory=ObjectReference)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from apimachinery.kinds.base import Base, FreeForm, Merge, Time, constant
+from apimachinery.kinds.base import Base, FreeForm, Int32, Int64, Merge, Time, constant
 
 
 class ManagedFieldsEntry(Base):
@@ -38,11 +38,11 @@ class ObjectMeta(Base):
     namespace: str = ""
     uid: str = ""
     resource_version: str = ""
-    generation: int | None = None
+    generation: Int64 | None = None
     creation_timestamp: Time | None = None
     deletion_timestamp: Time | None = None
     annotations: dict[str, str] = {}
-    deletion_grace_period_seconds: int | None = None
+    deletion_grace_period_seconds: Int64 | None = None
     finalizers: Annotated[list[str], Merge(patch="merge", list_type="set")] = []
     labels: dict[str, str] = {}
     managed_fields: Annotated[list[ManagedFieldsEntry], Merge(list_type="atomic")] = []
@@ -78,7 +78,7 @@ class ListMeta(Base):
 
     resource_version: str = ""
     continue_: str = msgspec.field(name="continue", default="")
-    remaining_item_count: int | None = None
+    remaining_item_count: Int64 | None = None
     self_link: str = ""
     shard_info: ShardInfo | None = None
 
@@ -88,7 +88,7 @@ class Condition(Base):
 
     last_transition_time: Time | None = None
     message: str = msgspec.field(default_factory=str)
-    observed_generation: int | None = None
+    observed_generation: Int64 | None = None
     reason: str = msgspec.field(default_factory=str)
     status: str = msgspec.field(default_factory=str)
     type: str = msgspec.field(default_factory=str)
@@ -110,7 +110,7 @@ class StatusDetails(Base):
     uid: str = ""
     causes: Annotated[list[StatusCause], Merge(list_type="atomic")] = []
     group: str = ""
-    retry_after_seconds: int | None = None
+    retry_after_seconds: Int32 | None = None
 
 
 class Status(Base):
@@ -119,7 +119,7 @@ class Status(Base):
     api_version: str = msgspec.field(name="apiVersion", default_factory=constant("v1"))
     kind: str = msgspec.field(name="kind", default_factory=constant("Status"))
     metadata: ListMeta = msgspec.field(default_factory=ListMeta)
-    code: int | None = None
+    code: Int32 | None = None
     details: StatusDetails | None = None
     message: str = ""
     reason: str = ""
@@ -139,7 +139,7 @@ class DeleteOptions(Base):
     api_version: str = msgspec.field(name="apiVersion", default_factory=constant("v1"))
     kind: str = msgspec.field(name="kind", default_factory=constant("DeleteOptions"))
     dry_run: Annotated[list[str], Merge(list_type="atomic")] = []
-    grace_period_seconds: int | None = None
+    grace_period_seconds: Int64 | None = None
     ignore_store_read_error_with_cluster_breaking_potential: bool | None = None
     orphan_dependents: bool | None = None
     preconditions: Preconditions | None = None

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from apimachinery.kinds.base import Base, Merge, Quantity, Time, constant
+from apimachinery.kinds.base import Base, Int32, Int64, Merge, Quantity, Time, constant
 from apimachinery.kinds.meta import ObjectMeta
 from apimachinery.kinds.object import Object
 
@@ -78,7 +78,7 @@ class NodeConfigStatus(Base):
 class DaemonEndpoint(Base):
     """core/v1.DaemonEndpoint"""
 
-    port: int = msgspec.field(name="Port", default_factory=int)
+    port: Int32 = msgspec.field(name="Port", default_factory=int)
 
 
 class NodeDaemonEndpoints(Base):
@@ -97,13 +97,13 @@ class ContainerImage(Base):
     """core/v1.ContainerImage"""
 
     names: Annotated[list[str], Merge(list_type="atomic")] = []
-    size_bytes: int | None = None
+    size_bytes: Int64 | None = None
 
 
 class NodeSwapStatus(Base):
     """core/v1.NodeSwapStatus"""
 
-    capacity: int | None = None
+    capacity: Int64 | None = None
 
 
 class NodeSystemInfo(Base):

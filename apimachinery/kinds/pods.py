@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from apimachinery.kinds.base import Base, Merge, Quantity, Time, constant, required_list
+from apimachinery.kinds.base import Base, Int32, Int64, Merge, Quantity, Time, constant, required_list
 from apimachinery.kinds.containers import (
     AppArmorProfile,
     Container,
@@ -24,7 +24,7 @@ class PreferredSchedulingTerm(Base):
     """core/v1.PreferredSchedulingTerm"""
 
     preference: NodeSelectorTerm = msgspec.field(default_factory=NodeSelectorTerm)
-    weight: int = msgspec.field(default_factory=int)
+    weight: Int32 = msgspec.field(default_factory=int)
 
 
 class NodeAffinity(Base):
@@ -51,7 +51,7 @@ class WeightedPodAffinityTerm(Base):
     """core/v1.WeightedPodAffinityTerm"""
 
     pod_affinity_term: PodAffinityTerm = msgspec.field(default_factory=PodAffinityTerm)
-    weight: int = msgspec.field(default_factory=int)
+    weight: Int32 = msgspec.field(default_factory=int)
 
 
 class PodAffinity(Base):
@@ -145,15 +145,15 @@ class PodSecurityContext(Base):
     """core/v1.PodSecurityContext"""
 
     app_armor_profile: AppArmorProfile | None = None
-    fs_group: int | None = None
+    fs_group: Int64 | None = None
     fs_group_change_policy: str = ""
-    run_as_group: int | None = None
+    run_as_group: Int64 | None = None
     run_as_non_root: bool | None = None
-    run_as_user: int | None = None
+    run_as_user: Int64 | None = None
     se_linux_change_policy: str = ""
     se_linux_options: SELinuxOptions | None = None
     seccomp_profile: SeccompProfile | None = None
-    supplemental_groups: Annotated[list[int], Merge(list_type="atomic")] = []
+    supplemental_groups: Annotated[list[Int64], Merge(list_type="atomic")] = []
     supplemental_groups_policy: str = ""
     sysctls: Annotated[list[Sysctl], Merge(list_type="atomic")] = []
     windows_options: WindowsSecurityContextOptions | None = None
@@ -165,7 +165,7 @@ class Toleration(Base):
     effect: str = ""
     key: str = ""
     operator: str = ""
-    toleration_seconds: int | None = None
+    toleration_seconds: Int64 | None = None
     value: str = ""
 
 
@@ -174,8 +174,8 @@ class TopologySpreadConstraint(Base):
 
     label_selector: LabelSelector | None = None
     match_label_keys: Annotated[list[str], Merge(list_type="atomic")] = []
-    max_skew: int = msgspec.field(default_factory=int)
-    min_domains: int | None = None
+    max_skew: Int32 = msgspec.field(default_factory=int)
+    min_domains: Int32 | None = None
     node_affinity_policy: str = ""
     node_taints_policy: str = ""
     topology_key: str = msgspec.field(default_factory=str)
@@ -185,7 +185,7 @@ class TopologySpreadConstraint(Base):
 class PodSpec(Base):
     """core/v1.PodSpec"""
 
-    active_deadline_seconds: int | None = None
+    active_deadline_seconds: Int64 | None = None
     affinity: Affinity | None = None
     automount_service_account_token: bool | None = None
     containers: Annotated[list[Container], Merge(patch="merge", merge_key="name", list_type="map", keys=("name",))] = (
@@ -213,7 +213,7 @@ class PodSpec(Base):
     os: PodOS | None = None
     overhead: dict[str, Quantity] = {}
     preemption_policy: str = ""
-    priority: int | None = None
+    priority: Int32 | None = None
     priority_class_name: str = ""
     readiness_gates: Annotated[list[PodReadinessGate], Merge(list_type="atomic")] = []
     resource_claims: Annotated[
@@ -233,7 +233,7 @@ class PodSpec(Base):
     set_hostname_as_fqdn: bool | None = msgspec.field(name="setHostnameAsFQDN", default=None)
     share_process_namespace: bool | None = None
     subdomain: str = ""
-    termination_grace_period_seconds: int | None = None
+    termination_grace_period_seconds: Int64 | None = None
     tolerations: Annotated[list[Toleration], Merge(list_type="atomic")] = []
     topology_spread_constraints: Annotated[
         list[TopologySpreadConstraint],
@@ -256,7 +256,7 @@ class PodCondition(Base):
     last_probe_time: Time | None = None
     last_transition_time: Time | None = None
     message: str = ""
-    observed_generation: int | None = None
+    observed_generation: Int64 | None = None
     reason: str = ""
     status: str = msgspec.field(default_factory=str)
     type: str = msgspec.field(default_factory=str)
@@ -287,11 +287,11 @@ class ContainerStateTerminated(Base):
     """core/v1.ContainerStateTerminated"""
 
     container_id: str = msgspec.field(name="containerID", default="")
-    exit_code: int = msgspec.field(default_factory=int)
+    exit_code: Int32 = msgspec.field(default_factory=int)
     finished_at: Time | None = None
     message: str = ""
     reason: str = ""
-    signal: int | None = None
+    signal: Int32 | None = None
     started_at: Time | None = None
 
 
@@ -313,9 +313,9 @@ class ContainerState(Base):
 class LinuxContainerUser(Base):
     """core/v1.LinuxContainerUser"""
 
-    uid: int = msgspec.field(default_factory=int)
-    gid: int = msgspec.field(default_factory=int)
-    supplemental_groups: Annotated[list[int], Merge(list_type="atomic")] = []
+    uid: Int64 = msgspec.field(default_factory=int)
+    gid: Int64 = msgspec.field(default_factory=int)
+    supplemental_groups: Annotated[list[Int64], Merge(list_type="atomic")] = []
 
 
 class ContainerUser(Base):
@@ -360,7 +360,7 @@ class ContainerStatus(Base):
     last_state: ContainerState = msgspec.field(default_factory=ContainerState)
     ready: bool = msgspec.field(default_factory=bool)
     resources: ResourceRequirements | None = None
-    restart_count: int = msgspec.field(default_factory=int)
+    restart_count: Int32 = msgspec.field(default_factory=int)
     started: bool | None = None
     state: ContainerState = msgspec.field(default_factory=ContainerState)
     stop_signal: str = ""
@@ -432,7 +432,7 @@ class PodStatus(Base):
         list[NodeAllocatableResourceClaimStatus], Merge(list_type="atomic")
     ] = []
     nominated_node_name: str = ""
-    observed_generation: int | None = None
+    observed_generation: Int64 | None = None
     phase: str = ""
     pod_ip: str = msgspec.field(name="podIP", default="")
     pod_ips: Annotated[list[PodIP], Merge(patch="merge", merge_key="ip", list_type="map", keys=("ip",))] = msgspec.field(

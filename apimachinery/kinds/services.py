@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from apimachinery.kinds.base import Base, IntOrString, Merge, constant
+from apimachinery.kinds.base import Base, Int32, IntOrString, Merge, constant
 from apimachinery.kinds.meta import Condition, ObjectMeta
 from apimachinery.kinds.object import Object
 from apimachinery.kinds.references import ObjectReference
@@ -15,8 +15,8 @@ class ServicePort(Base):
 
     name: str = ""
     app_protocol: str = ""
-    node_port: int | None = None
-    port: int = msgspec.field(default_factory=int)
+    node_port: Int32 | None = None
+    port: Int32 = msgspec.field(default_factory=int)
     protocol: str = ""
     target_port: IntOrString | None = None
 
@@ -24,7 +24,7 @@ class ServicePort(Base):
 class ClientIPConfig(Base):
     """core/v1.ClientIPConfig"""
 
-    timeout_seconds: int | None = None
+    timeout_seconds: Int32 | None = None
 
 
 class SessionAffinityConfig(Base):
@@ -42,7 +42,7 @@ class ServiceSpec(Base):
     external_ips: Annotated[list[str], Merge(list_type="atomic")] = msgspec.field(name="externalIPs", default_factory=list)
     external_name: str = ""
     external_traffic_policy: str = ""
-    health_check_node_port: int | None = None
+    health_check_node_port: Int32 | None = None
     internal_traffic_policy: str = ""
     ip_families: Annotated[list[str], Merge(list_type="atomic")] = []
     ip_family_policy: str = ""
@@ -73,7 +73,7 @@ class PortStatus(Base):
     """core/v1.PortStatus"""
 
     error: str = ""
-    port: int = msgspec.field(default_factory=int)
+    port: Int32 = msgspec.field(default_factory=int)
     protocol: str = msgspec.field(default_factory=str)
 
 
@@ -123,7 +123,7 @@ class EndpointPort(Base):
 
     name: str = ""
     app_protocol: str = ""
-    port: int = msgspec.field(default_factory=int)
+    port: Int32 = msgspec.field(default_factory=int)
     protocol: str = ""
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from apimachinery.kinds.base import Base, Merge, Quantity, required_list
+from apimachinery.kinds.base import Base, Int32, Int64, Merge, Quantity, required_list
 from apimachinery.kinds.meta import LabelSelector, ObjectMeta
 from apimachinery.kinds.references import (
     LocalObjectReference,
@@ -19,7 +19,7 @@ class AWSElasticBlockStoreVolumeSource(Base):
     """core/v1.AWSElasticBlockStoreVolumeSource"""
 
     fs_type: str = ""
-    partition: int | None = None
+    partition: Int32 | None = None
     read_only: bool | None = None
     volume_id: str = msgspec.field(name="volumeID", default_factory=str)
 
@@ -67,7 +67,7 @@ class KeyToPath(Base):
     """core/v1.KeyToPath"""
 
     key: str = msgspec.field(default_factory=str)
-    mode: int | None = None
+    mode: Int32 | None = None
     path: str = msgspec.field(default_factory=str)
 
 
@@ -75,7 +75,7 @@ class ConfigMapVolumeSource(Base):
     """core/v1.ConfigMapVolumeSource"""
 
     name: str = ""
-    default_mode: int | None = None
+    default_mode: Int32 | None = None
     items: Annotated[list[KeyToPath], Merge(list_type="atomic")] = []
     optional: bool | None = None
 
@@ -94,7 +94,7 @@ class DownwardAPIVolumeFile(Base):
     """core/v1.DownwardAPIVolumeFile"""
 
     field_ref: ObjectFieldSelector | None = None
-    mode: int | None = None
+    mode: Int32 | None = None
     path: str = msgspec.field(default_factory=str)
     resource_field_ref: ResourceFieldSelector | None = None
 
@@ -102,7 +102,7 @@ class DownwardAPIVolumeFile(Base):
 class DownwardAPIVolumeSource(Base):
     """core/v1.DownwardAPIVolumeSource"""
 
-    default_mode: int | None = None
+    default_mode: Int32 | None = None
     items: Annotated[list[DownwardAPIVolumeFile], Merge(list_type="atomic")] = []
 
 
@@ -151,7 +151,7 @@ class FCVolumeSource(Base):
     """core/v1.FCVolumeSource"""
 
     fs_type: str = ""
-    lun: int | None = None
+    lun: Int32 | None = None
     read_only: bool | None = None
     target_wwns: Annotated[list[str], Merge(list_type="atomic")] = msgspec.field(name="targetWWNs", default_factory=list)
     wwids: Annotated[list[str], Merge(list_type="atomic")] = []
@@ -178,7 +178,7 @@ class GCEPersistentDiskVolumeSource(Base):
     """core/v1.GCEPersistentDiskVolumeSource"""
 
     fs_type: str = ""
-    partition: int | None = None
+    partition: Int32 | None = None
     pd_name: str = msgspec.field(default_factory=str)
     read_only: bool | None = None
 
@@ -222,7 +222,7 @@ class ISCSIVolumeSource(Base):
     initiator_name: str = ""
     iqn: str = msgspec.field(default_factory=str)
     iscsi_interface: str = ""
-    lun: int = msgspec.field(default_factory=int)
+    lun: Int32 = msgspec.field(default_factory=int)
     portals: Annotated[list[str], Merge(list_type="atomic")] = []
     read_only: bool | None = None
     secret_ref: LocalObjectReference | None = None
@@ -290,7 +290,7 @@ class PodCertificateProjection(Base):
     credential_bundle_path: str = ""
     key_path: str = ""
     key_type: str = msgspec.field(default_factory=str)
-    max_expiration_seconds: int | None = None
+    max_expiration_seconds: Int32 | None = None
     signer_name: str = msgspec.field(default_factory=str)
     user_annotations: dict[str, str] = {}
 
@@ -307,7 +307,7 @@ class ServiceAccountTokenProjection(Base):
     """core/v1.ServiceAccountTokenProjection"""
 
     audience: str = ""
-    expiration_seconds: int | None = None
+    expiration_seconds: Int64 | None = None
     path: str = msgspec.field(default_factory=str)
 
 
@@ -325,7 +325,7 @@ class VolumeProjection(Base):
 class ProjectedVolumeSource(Base):
     """core/v1.ProjectedVolumeSource"""
 
-    default_mode: int | None = None
+    default_mode: Int32 | None = None
     sources: Annotated[list[VolumeProjection], Merge(list_type="atomic")] = []
 
 
@@ -371,7 +371,7 @@ class ScaleIOVolumeSource(Base):
 class SecretVolumeSource(Base):
     """core/v1.SecretVolumeSource"""
 
-    default_mode: int | None = None
+    default_mode: Int32 | None = None
     items: Annotated[list[KeyToPath], Merge(list_type="atomic")] = []
     optional: bool | None = None
     secret_name: str = ""

@@ -38,14 +38,14 @@ REFUSED = (
         b'{"spec":{"template":{"spec":{"containers":[{"name":"c"},{"imagee":"x"}]}}}}',
         'unknown field "spec.template.spec.containers[1].imagee"',
     ),
-    Refused("key twice", b'{"spec":{"replicas":1,"replicas":2}}', 'duplicate field "replicas"'),
+    Refused("key twice", b'{"spec":{"replicas":1,"replicas":2}}', 'duplicate field "spec.replicas"'),
     Refused("malformed YAML", b"a: [", "error converting YAML to JSON", YAML),
     Refused("YAML alias", b"metadata: &m {name: a}\nspec: *m", "aliases are not accepted", YAML),
     Refused("YAML with two documents", b"a: 1\n---\nb: 1", "single document", YAML),
     Refused("YAML nested too deeply", b"[" * 10_000, "nested too deeply", YAML),
     Refused("YAML tag", b"!!python/object:os.system {}", "tag", YAML),
     Refused("YAML infinity", b"spec: {replicas: .inf}", "not a JSON number", YAML),
-    Refused("YAML key twice", b"spec: {replicas: 1, replicas: 2}", 'duplicate field "replicas"', YAML),
+    Refused("YAML key twice", b"spec: {replicas: 1, replicas: 2}", 'duplicate field "spec.replicas"', YAML),
     Refused("protobuf", b"k8s\x00", "application/json", "application/vnd.kubernetes.protobuf", code=415),
 )
 
