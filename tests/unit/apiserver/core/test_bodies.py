@@ -45,7 +45,7 @@ REFUSED = (
     Refused("YAML nested too deeply", b"[" * 10_000, "nested too deeply", YAML),
     Refused("YAML tag", b"!!python/object:os.system {}", "tag", YAML),
     Refused("YAML infinity", b"spec: {replicas: .inf}", "not a JSON number", YAML),
-    Refused("YAML key twice", b"spec: {replicas: 1, replicas: 2}", 'duplicate field "spec.replicas"', YAML),
+    Refused("YAML key twice", b"spec: {replicas: 1, replicas: 2}", 'duplicate field "replicas"', YAML),
     Refused("protobuf", b"k8s\x00", "application/json", "application/vnd.kubernetes.protobuf", code=415),
 )
 
