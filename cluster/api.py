@@ -33,12 +33,12 @@ from cluster.messages import (
 )
 from cluster.paths import ClusterPaths
 from cluster.record import ClusterRecord, read_record
-from cluster.spec import ClusterSpec, NodeSpec, Publish, parse_publish, validate_name
+from cluster.spec import ClusterSpec, NodeSpec, Publish, parse_publish, validate, validate_name
 
 __all__ = [
     "ClusterError", "ClusterInfo", "ClusterSpec", "NodeInfo", "ServiceInfo", "create", "default_images", "delete",
     "get", "kubeconfig", "list_clusters", "load_images", "logs", "node_kill", "node_start", "node_stop", "nodes",
-    "parse_publish",
+    "parse_publish", "validate", "with_images",
 ]  # fmt: skip
 
 STATUS_TIMEOUT_S = 10.0
@@ -107,7 +107,7 @@ def create(
         modules=modules,
         wait_for_nodes=wait_for_nodes,
     )
-    spec = msgspec.structs.replace(spec, image_archives=tuple(_archive_path(path) for path in spec.image_archives))
+    spec = with_images(spec, [_archive_path(path) for path in spec.image_archives])
     record = creation.create(spec, on_stage, options, dict(os.environ if environment is None else environment))
     return _cluster_info(record, "running")
 
@@ -120,6 +120,11 @@ def default_images() -> tuple[str, ...]:
         return (str(ensure_bundle()),)
     except ImageError as error:
         raise ClusterError(f"cannot build the images: {error}") from error
+
+
+def with_images(spec: ClusterSpec, archives: Sequence[str]) -> ClusterSpec:
+    """`spec` with these archives to be loaded into every node."""
+    return msgspec.structs.replace(spec, image_archives=tuple(archives))
 
 
 def list_clusters() -> list[ClusterInfo]:

@@ -109,25 +109,28 @@ class Supervisor:
         return max(0.0, min(deadlines) - now)
 
     def _act(self) -> None:
-        """Carry out what is due, until nothing more follows from it."""
-        while actions := self.board.due(time.monotonic()):
+        """Carry out what is due and report it, until nothing more follows from either."""
+        while True:
+            actions = self.board.due(time.monotonic())
             for action in actions:
                 match action:
                     case Spawn(name):
                         self._spawn(self.board.lives[name].service)
                     case Signal(name, number):
                         self._signal(name, number)
+            if not self._report() and not actions:
+                break
         if time.monotonic() - self._logs_checked_at >= LOG_CHECK_INTERVAL_S:
             self._logs_checked_at = time.monotonic()
             self._trim_logs()
-        self._report()
 
-    def _report(self) -> None:
-        for name, life in self.board.lives.items():
-            seen = (life.state, life.starts)
-            if self._reported.get(name) != seen:
-                self._reported[name] = seen
-                self._on_change(life)
+    def _report(self) -> bool:
+        """Tell of each service whose state is not the one told last; whether there was any."""
+        changed = [life for life in self.board.lives.values() if self._reported.get(life.service.name) != _seen(life)]
+        for life in changed:
+            self._reported[life.service.name] = _seen(life)
+            self._on_change(life)
+        return bool(changed)
 
     def forget(self, name: str) -> None:
         """Drop a service that has ended for good."""
@@ -193,6 +196,10 @@ class Supervisor:
     def _trim_logs(self) -> None:
         for path in {life.service.log_file for life in self.board.lives.values() if life.service.log_file}:
             trim_log(Path(path))
+
+
+def _seen(life: Life) -> tuple[State, int]:
+    return life.state, life.starts
 
 
 def trim_log(path: Path, bytes_max: int = LOG_BYTES_MAX) -> None:

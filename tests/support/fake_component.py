@@ -1,10 +1,12 @@
 """A component that does nothing but live: for tests of what starts, watches and stops components.
 
-As an API server (by the kind in its configuration) it answers GET /api/v1/nodes over mutual TLS with every node of its cluster, all Ready.
+As an API server (by the kind in its configuration) it answers GET /api/v1/nodes over mutual TLS with every node of
+its cluster, all Ready.
 """
 
 import json
 import signal
+import socket
 import socketserver
 import ssl
 import sys
@@ -20,7 +22,7 @@ from component_base import notify
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """`--config FILE`; a configuration whose path holds "broken" makes it fail."""
+    """`--config FILE`: serve until SIGTERM."""
     path = Path((argv or sys.argv[1:])[1])
     document = yaml.safe_load(path.read_text())
     stop = threading.Event()
@@ -32,11 +34,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     while not stop.wait(0.5):
         pass
     return 0
-
-
-def fail(argv: Sequence[str] | None = None) -> int:
-    print("no such luck", file=sys.stderr, flush=True)
-    return 3
 
 
 class _Server(socketserver.ThreadingMixIn, HTTPServer):
@@ -61,8 +58,6 @@ def _serve(document: dict[str, Any], path: Path) -> None:
 
         def log_message(self, format: str, *args: object) -> None:
             print(format % args, flush=True)
-
-    import socket
 
     tls = document["tls"]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
