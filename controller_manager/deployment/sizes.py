@@ -90,9 +90,11 @@ def proportional_sizes(
         share = _share(rs, want, allowed, change - shared, base_of(rs))
         sizes[rs.metadata.uid] = size_of(rs) + share
         shared += share
-    if ordered:
-        largest = ordered[0].metadata.uid
-        sizes[largest] = max(0, sizes[largest] + change - shared)
+    left = change - shared
+    for rs in ordered:
+        uid, before = rs.metadata.uid, sizes[rs.metadata.uid]
+        sizes[uid] = max(0, before + left)
+        left -= sizes[uid] - before
     return sizes
 
 

@@ -19,7 +19,7 @@ from apiclient.client import Client
 from apiclient.testing import FakeApi
 from apiclient.transport import Name, PodBinding, RawEvent, Selection, Verb, Write
 from apimachinery import codec
-from apimachinery.kinds import Event, Node, NodeCondition, Object, Pod, PodCondition, PodIP
+from apimachinery.kinds import ConfigMap, Event, Node, NodeCondition, Object, ObjectMeta, Pod, PodCondition, PodIP
 from apimachinery.times import format_time
 from controller_manager.shared.context import Context, build_informers
 from controller_manager.shared.loop import Controller
@@ -153,6 +153,12 @@ class Stage:
             if self.api.revision != mark:
                 mark, since = self.api.revision, self.clock.monotonic()
             assert self.clock.monotonic() - began < timeout_s, "the cluster does not settle"
+
+    def forget_history(self) -> None:
+        """Have every informer list anew: its revision is too old."""
+        self.api.seed(ConfigMap(metadata=ObjectMeta(name=f"mark-{self.api.revision}", namespace="kube-public")))
+        self.api.compact()
+        self.api.break_streams()
 
     def created(self, cls: type[Object]) -> list[str]:
         """Names of all objects of a class that ever came to be, in order."""

@@ -200,8 +200,7 @@ async def test_a_create_whose_answer_is_lost_is_not_repeated() -> None:
     await scene.settle(quiet_s=3)
     assert len(scene.created(Pod)) == 1
     held.clear()
-    scene.api.compact()
-    scene.api.break_streams()
+    scene.forget_history()
     scene.play(Machines(scene).run())
     await scene.until(available(scene, 1), timeout_s=120)
     assert len(scene.created(Pod)) == 1
@@ -260,14 +259,12 @@ async def test_an_event_that_never_comes_is_made_up_for_by_the_next_list(plural:
     if plural == "replicasets" and kind == EventType.DELETED:
         scene.api.remove(ReplicaSet, "web", "default")
         await scene.settle()
-        scene.api.compact()
-        scene.api.break_streams()
+        scene.forget_history()
         await scene.settle(quiet_s=10)
         assert scene.context is not None
         assert scene.context.informers.replica_sets.store.list() == []
     else:
-        scene.api.compact()
-        scene.api.break_streams()
+        scene.forget_history()
         await scene.settle(quiet_s=10)
         await scene.until(available(scene, 1), timeout_s=400)
         assert len(active(scene)) == 1
