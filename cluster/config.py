@@ -391,7 +391,6 @@ def kubeconfig(context: str, server: str, authority: bytes, certificate: bytes, 
         ],
         "contexts": [{"name": context, "context": {"cluster": context, "user": context}}],
         "current-context": context,
-        "preferences": {},
     }
 
 
