@@ -15,12 +15,16 @@ from component_base.health import HealthServer
 from kubelet.adapters.cgroupfs import CgroupTree
 from kubelet.adapters.cri import CriRuntime
 from kubelet.adapters.filesystem import NodeFilesystem
+from kubelet.adapters.log_files import LogFiles
 from kubelet.adapters.machine import LocalMachine, read_machine, read_resolver
 from kubelet.adapters.netlink import NodeNetwork
+from kubelet.adapters.pod_dialer import dial
 from kubelet.adapters.probing import NetworkProbes
+from kubelet.adapters.spdy import SpdyStreams
 from kubelet.config import KubeletConfiguration
 from kubelet.core.node import NodeIdentity, allocatable
 from kubelet.core.sandboxes import NodeFacts
+from kubelet.door import NodeServer, NodeService
 from kubelet.kubelet import Kubelet, Options, Ports
 from kubelet.loops.kit import Settings
 
@@ -66,19 +70,22 @@ async def serve(config: KubeletConfiguration, stop: asyncio.Event) -> None:
         program_routes=config.node_routes,
     )
     runtime = CriRuntime(config.runtime_endpoint)
+    machinery, logs = LocalMachine(config.root_directory), LogFiles(config.pod_logs_directory)
     ports = Ports(
         runtime=runtime,
         filesystem=NodeFilesystem(config.root_directory, config.pod_logs_directory, clock),
         cgroups=CgroupTree(),
         network=NodeNetwork(config.cni_config_directory),
         probes=NetworkProbes(),
-        machinery=LocalMachine(config.root_directory),
+        machinery=machinery,
+        logs=logs,
     )
     client = new_client(config.client, field_manager="kubelet")
     kubelet = Kubelet(client, ports, settings, options, clock, rng)
+    service = NodeService(kubelet.manager, runtime, SpdyStreams(runtime), logs, dial, machinery, clock)
     checks = {"runtime": lambda: None if kubelet.health.health.runtime_ready else "container runtime is down"}
     try:
-        async with HealthServer(config.health, checks):
+        async with HealthServer(config.health, checks), NodeServer(config.serving, service):
             await _until(stop, kubelet)
     finally:
         await client.close()

@@ -20,12 +20,13 @@ from kubelet.core.node import Machine, NodeIdentity
 from kubelet.loops.handlers import Handlers
 from kubelet.loops.images import ImageKeeper
 from kubelet.loops.kit import Kit, Settings
+from kubelet.loops.log_keeper import LogKeeper
 from kubelet.loops.network import NetworkKeeper
 from kubelet.loops.node_agent import HealthWatch, LeaseKeeper, NodeReporter
 from kubelet.loops.objects import ObjectCache
 from kubelet.loops.pod_manager import PodManager
 from kubelet.loops.prober import Prober
-from kubelet.ports import Cgroups, Filesystem, Machinery, Network, ProbeRunner, Runtime
+from kubelet.ports import Cgroups, Filesystem, LogStore, Machinery, Network, ProbeRunner, Runtime
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Ports:
     network: Network
     probes: ProbeRunner
     machinery: Machinery
+    logs: LogStore
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class Kubelet:
             network_problem=self.health.network_problem,
         )
         self.manager = PodManager(self.kit, self._pods, self.health.doubt)
+        self._logs = LogKeeper(self.manager, ports.runtime, ports.logs, clock)
         self._reporter = NodeReporter(
             client,
             options.identity,
@@ -136,6 +139,7 @@ class Kubelet:
             "events": self._recorder.run(),
             "network": self._network.run(),
             "pods": self._run_pods(),
+            "logs": self._logs.run(),
         }
         try:
             async with asyncio.TaskGroup() as group:

@@ -4,10 +4,11 @@ The runtime port speaks the vocabulary of CRI: the messages that describe a sand
 what comes back are the records of `core.model`. Each port has one error tree; adapters translate whatever they meet into it.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
 from kubelet.core.cgroups import GroupLimits
+from kubelet.core.logs import LogOptions
 from kubelet.core.model import (
     CommandResult,
     ContainerRecord,
@@ -244,3 +245,24 @@ class Machinery(Protocol):
 
     def pressures(self) -> Sequence[Pressure]:
         """What is running out now."""
+
+    def usage(self) -> tuple[int, int]:
+        """CPU time of the whole machine in nanoseconds, and memory in use in bytes that cannot be reclaimed."""
+
+
+class LogStore(Protocol):
+    """Log files of containers. Raises OSError."""
+
+    def read(
+        self, path: str, options: LogOptions, tail_lines: int, *, follow: bool, running: Callable[[], bool]
+    ) -> AsyncIterator[bytes]:
+        """What a reader gets, in pieces; with `follow` until the container (`running`) has ended. Negative tail: all."""
+
+    async def size_bytes(self, path: str) -> int:
+        """Of the file that is written to; 0 when there is none."""
+
+    async def put_aside(self, path: str, stamp: str, keep: int) -> None:
+        """Rename the file to `PATH.STAMP` and drop the oldest, so that `keep` remain with the new one."""
+
+    async def put_back(self, path: str, stamp: str) -> None:
+        """Undo `put_aside` if nothing stands under the name."""

@@ -23,6 +23,12 @@ class LocalMachine:
     def pressures(self) -> list[Pressure]:
         return read_pressures(self._directory)
 
+    def usage(self) -> tuple[int, int]:
+        """CPU time used since boot in nanoseconds, and memory in use that cannot be reclaimed, in bytes."""
+        ticks = [int(word) for word in _first_line("/proc/stat").split()[1:9]]
+        busy = sum(ticks) - ticks[3] - ticks[4]
+        return busy * 1_000_000_000 // os.sysconf("SC_CLK_TCK"), _memory("MemTotal") - _memory("MemAvailable")
+
 
 def read_machine(directory: str) -> Machine:
     """What the node offers; `directory` is where pods' data lie."""

@@ -13,7 +13,7 @@ StatefulSet above all) knows that nothing of it runs any more. Dead containers, 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -45,6 +45,7 @@ ResultT = TypeVar("ResultT")
 _RETRY_FIRST_S = 0.5
 _RETRY_LONGEST_S = 30.0
 _MINIMUM_GRACE_S = 2
+_SETTLING_S = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0)
 _MESSAGE_LIMIT_BYTES = 4096
 _LOG_TAIL_BYTES = 2048
 
@@ -72,6 +73,7 @@ class PodWorker:
         self._ending = asyncio.Event()
         self._stale: set[str] = set()
         self._early: set[str] = set()
+        self._exits: set[str] = set()
         self._contents_changed = False
         self._removed = False
         self._prepared = False
@@ -135,11 +137,15 @@ class PodWorker:
     def runtime_event(self, event: RuntimeEvent) -> None:
         """Something happened to the sandbox or to a container."""
         self._stale.add(event.container_id)
+        if event.exited:
+            self._exits.add(event.container_id)
         self._wake.set()
 
     def note_unknown(self, event: RuntimeEvent) -> None:
         """A container that nobody knows yet ended; it may be one that this worker is just starting."""
         self._early.add(event.container_id)
+        if event.exited:
+            self._exits.add(event.container_id)
         self._wake.set()
 
     def relisted(self, sandboxes: Iterable[Sandbox], containers: Iterable[ContainerRecord]) -> None:
@@ -311,16 +317,18 @@ class PodWorker:
         except RuntimeFailureError:
             self._stale |= stale
             raise
+        self._exits &= self._stale | self._early
 
     async def _refresh_sandbox(self, identity: str) -> None:
         try:
-            self._seen = self._seen.with_sandbox(await self._kit.runtime.sandbox_status(identity))
+            sandbox = await self._settled(identity, self._kit.runtime.sandbox_status, lambda found: not found.ready)
+            self._seen = self._seen.with_sandbox(sandbox)
         except RuntimeNotFoundError:
             self._seen = self._seen.without_sandbox(identity)
 
     async def _refresh_container(self, identity: str) -> None:
         try:
-            record = await self._kit.runtime.container_status(identity)
+            record = await self._settled(identity, self._kit.runtime.container_status, lambda found: found.over)
         except RuntimeNotFoundError:
             self._kit.prober.forget(identity)
             self._seen = self._seen.without_container(identity)
@@ -335,6 +343,18 @@ class PodWorker:
             else:
                 record = replace(record, message=before.message)
         self._seen = self._seen.with_container(record)
+
+    async def _settled(
+        self, identity: str, look: Callable[[str], Awaitable[ResultT]], ended: Callable[[ResultT], bool]
+    ) -> ResultT:
+        """What the runtime says; of what is known to have ended, once the runtime itself has taken that in."""
+        found = await look(identity)
+        for wait_s in _SETTLING_S if identity in self._exits else ():
+            if ended(found):
+                break
+            await asyncio.sleep(wait_s)
+            found = await look(identity)
+        return found
 
     async def _with_last_words(self, record: ContainerRecord) -> ContainerRecord:
         """The container with the message that it left, if it left one."""
