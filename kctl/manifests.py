@@ -20,6 +20,9 @@ from kctl.errors import KctlError
 MAX_NODES = 500_000
 """How many values one document may have once its aliases are expanded."""
 
+MAX_DEPTH = 200
+"""How deep a document may be nested; no kind comes near it."""
+
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STRING, _MERGE = "tag:yaml.org,2002:str", "<<"
 _TRUE = re.compile(r"^(?:true|True|TRUE|yes|Yes|YES|on|On|ON)$")
@@ -116,10 +119,11 @@ def _yaml_bodies(text: str, source: str) -> Iterator[Any]:
         raise ManifestError(f"error parsing {source}: {error}") from error
     index = 0
     try:
-        while loader.check_node():
+        while not loader.check_event(yaml.StreamEndEvent):
+            if not isinstance(loader.get_event(), yaml.DocumentStartEvent):
+                continue  # the stream's start, a document's end
             index += 1
-            node = loader.get_node()
-            yield None if node is None else _Builder(source, index).build(node)
+            yield _Builder(loader, source, index).build()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f": line {mark.line + 1}" if mark else ""
@@ -128,81 +132,116 @@ def _yaml_bodies(text: str, source: str) -> Iterator[Any]:
         ) from error
     except yaml.YAMLError as error:
         raise ManifestError(f"error parsing {source}: error converting YAML to JSON: yaml: {error}") from error
-    except RecursionError as error:
-        raise ManifestError(f"error parsing {source}: nested too deeply") from error
     finally:
         loader.dispose()
 
 
 class _Builder:
-    """Turns one document's nodes into plain data, counting what aliases multiply."""
+    """Turns one document's events into plain data, counting depth and what aliases multiply.
 
-    def __init__(self, source: str, document: int) -> None:
+    It reads events, not PyYAML's nodes: libyaml's composer overflows the stack on deep nesting and takes the process with it.
+    """
+
+    def __init__(self, loader: Any, source: str, document: int) -> None:
+        self._loader = loader
         self._where = f"error parsing {source}: error converting YAML to JSON: yaml: document {document}"
         self._count = 0
-        self._open: set[int] = set()
+        self._depth = 0
+        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._open: set[str] = set()
 
-    def build(self, node: yaml.Node) -> Any:
-        self._count += 1
-        if self._count > MAX_NODES:
-            raise self._error(node, f"more than {MAX_NODES} values; aliases are expanded too often")
-        if isinstance(node, yaml.ScalarNode):
-            return self._scalar(node)
-        if id(node) in self._open:
-            raise self._error(node, "an anchor contains itself")
-        self._open.add(id(node))
-        try:
-            if isinstance(node, yaml.SequenceNode):
-                self._check_tag(node, "tag:yaml.org,2002:seq")
-                return [self.build(child) for child in node.value]
-            self._check_tag(node, "tag:yaml.org,2002:map")
-            return self._mapping(node)
-        finally:
-            self._open.discard(id(node))
+    def build(self) -> Any:
+        """The next value."""
+        event = self._loader.get_event()
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event)
+        before = self._count
+        self._add(event, 1)
+        anchor = event.anchor
+        if anchor:
+            self._open.add(anchor)
+        value = self._scalar(event) if isinstance(event, yaml.ScalarEvent) else self._collection(event)
+        if anchor:
+            self._open.discard(anchor)
+            self._anchors[anchor] = (value, self._count - before)
+        return value
 
-    def _mapping(self, node: Any) -> dict[str, Any]:
+    def _collection(self, event: Any) -> Any:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise self._error(event, "nested too deeply")
+        if isinstance(event, yaml.SequenceStartEvent):
+            self._check_tag(event, "tag:yaml.org,2002:seq")
+            value: Any = []
+            while not self._loader.check_event(yaml.SequenceEndEvent):
+                value.append(self.build())
+        else:
+            self._check_tag(event, "tag:yaml.org,2002:map")
+            value = self._mapping()
+        self._loader.get_event()
+        self._depth -= 1
+        return value
+
+    def _mapping(self) -> dict[str, Any]:
         result: dict[str, Any] = {}
         merged: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise self._error(key_node, "a key must be a plain value")
-            if key_node.value == _MERGE and key_node.style is None:
-                self._merge(merged, value_node)
+        while not self._loader.check_event(yaml.MappingEndEvent):
+            event = self._loader.peek_event()
+            if not isinstance(event, yaml.ScalarEvent | yaml.AliasEvent):
+                raise self._error(event, "a key must be a plain value")
+            if isinstance(event, yaml.ScalarEvent) and event.value == _MERGE and not event.style:
+                self._loader.get_event()
+                self._merge(merged, event)
                 continue
-            key = _key_text(self._scalar(key_node))
+            key = self.build()
+            if isinstance(key, dict | list):
+                raise self._error(event, "a key must be a plain value")
+            key = _key_text(key)
             if key in result:
-                raise self._error(key_node, f'key "{key}" already set in map')
-            result[key] = self.build(value_node)
+                raise self._error(event, f'key "{key}" already set in map')
+            result[key] = self.build()
         return {**merged, **result} if merged else result
 
-    def _merge(self, merged: dict[str, Any], node: yaml.Node) -> None:
-        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        for source in sources:
-            value = self.build(source)
-            if not isinstance(value, dict):
-                raise self._error(source, "map merge requires map or sequence of maps as the value")
-            for key, item in value.items():
+    def _merge(self, merged: dict[str, Any], event: Any) -> None:
+        value = self.build()
+        for source in value if isinstance(value, list) else [value]:
+            if not isinstance(source, dict):
+                raise self._error(event, "map merge requires map or sequence of maps as the value")
+            for key, item in source.items():
                 merged.setdefault(key, item)
 
-    def _scalar(self, node: Any) -> Any:
-        text: str = node.value
-        if node.style is not None:
-            self._check_tag(node, _STRING)
+    def _alias(self, event: Any) -> Any:
+        if event.anchor in self._open:
+            raise self._error(event, "an anchor contains itself")
+        if event.anchor not in self._anchors:
+            raise self._error(event, f"unknown anchor {event.anchor!r} referenced")
+        value, count = self._anchors[event.anchor]
+        self._add(event, count)
+        return value
+
+    def _scalar(self, event: Any) -> Any:
+        text: str = event.value
+        if event.tag == _STRING or event.tag == "!":
             return text
-        if node.tag == _STRING and _explicit(node):
+        if event.tag:
+            raise self._error(event, f"tag {event.tag} is not supported")
+        if event.style:  # quoted, or a block
             return text
-        if node.tag and not node.tag.startswith("tag:yaml.org,2002:"):
-            raise self._error(node, f"tag {node.tag} is not supported")
         if _NOT_FINITE.match(text):
-            raise self._error(node, f"{text} cannot be written as JSON")
+            raise self._error(event, f"{text} cannot be written as JSON")
         return plain_scalar(text)
 
-    def _check_tag(self, node: Any, expected: str) -> None:
-        if node.tag != expected:
-            raise self._error(node, f"tag {node.tag} is not supported")
+    def _add(self, event: Any, count: int) -> None:
+        self._count += count
+        if self._count > MAX_NODES:
+            raise self._error(event, f"more than {MAX_NODES} values; aliases are expanded too often")
 
-    def _error(self, node: yaml.Node, problem: str) -> ManifestError:
-        line = node.start_mark.line + 1 if node.start_mark else 0
+    def _check_tag(self, event: Any, expected: str) -> None:
+        if event.tag not in (None, "!", expected):
+            raise self._error(event, f"tag {event.tag} is not supported")
+
+    def _error(self, event: Any, problem: str) -> ManifestError:
+        line = event.start_mark.line + 1 if event.start_mark else 0
         return ManifestError(f"{self._where}: line {line}: {problem}")
 
 
@@ -234,11 +273,6 @@ def _integer(text: str) -> int:
     if len(digits) > 1 and digits[0] == "0" and digits[1].isdigit():
         return sign * int(digits, 8)
     return sign * int(digits, 0)
-
-
-def _explicit(node: Any) -> bool:
-    """Whether `!!str` was written: a plain scalar that resolves to something else, and yet is tagged as a string."""
-    return bool(plain_scalar(node.value) != node.value and node.end_mark.column - node.start_mark.column > len(node.value))
 
 
 def _key_text(key: Any) -> str:

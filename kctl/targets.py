@@ -10,7 +10,7 @@ from typing import Any
 
 from kctl import manifests
 from kctl.discovery import Discovery, ResourceType
-from kctl.errors import AggregateError, KctlError, StatusError
+from kctl.errors import AggregateError, KctlError, StatusError, UnreachableError
 from kctl.rest import RestClient
 from kctl.session import Session
 
@@ -67,7 +67,7 @@ def of_document(session: Session, document: manifests.Document) -> Target:
     try:
         resource = session.discovery.for_kind(body["apiVersion"], body["kind"])
         namespace = session.namespace_of(metadata) if resource.namespaced else ""
-    except StatusError:
+    except (StatusError, UnreachableError):
         raise
     except KctlError as error:
         raise _unmapped(error, document) from error

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from kctl import applying, targets
-from kctl.errors import KctlError, StatusError
+from kctl.errors import KctlError, StatusError, UnreachableError
 from kctl.manifests import Document
 from kctl.options import command, option, switch
 from kctl.session import Session
@@ -52,9 +52,9 @@ def apply(
         count += 1
         try:
             _Applier(session, how, force).apply(document)
+        except UnreachableError:
+            raise  # the others would only repeat it
         except KctlError as error:
-            if not isinstance(error, StatusError) and not str(error):
-                raise
             errors.append(error)
     if not count:
         raise KctlError("no objects passed to apply")

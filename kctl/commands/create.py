@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from kctl import applying, generators, targets
-from kctl.errors import KctlError, StatusError
+from kctl.errors import KctlError, StatusError, UnreachableError
 from kctl.manifests import Document
 from kctl.options import Command, command, option, switch
 from kctl.session import Session
@@ -48,6 +48,8 @@ def create(
         count += 1
         try:
             _create_document(session, document, how, save_config)
+        except UnreachableError:
+            raise
         except KctlError as error:
             errors.append(error)
     if not count:

@@ -57,6 +57,7 @@ def drain(
     limit_s = parse_duration(timeout, "timeout")
     deadline = watching.Deadline(session.clock, limit_s if limit_s > 0 else None)
     drainer = _Drainer(session, how, deadline, grace_period, disable_eviction, skip_wait_for_delete_timeout)
+    errors: list[KctlError] = []
     for node in nodes:
         name = node["metadata"]["name"]
         planned = draining.plan(
@@ -66,15 +67,14 @@ def drain(
             delete_empty_dir_data=delete_emptydir_data,
         )
         if planned.refusals:
-            session.note(
-                f'error: unable to drain node "{name}" due to error: [{", ".join(planned.refusals)}], continuing command...'
-            )
-            raise KctlError("\n".join(["unable to drain node " + name, *planned.refusals]))
+            errors.append(KctlError(f'unable to drain node "{name}" due to error: [{", ".join(planned.refusals)}]'))
+            continue
         for warning in planned.warnings:
             session.note(f"Warning: {warning}")
         drainer.evict(planned.evict)
         session.say(f"node/{name} drained{how.suffix}")
         session.out.flush()
+    targets.gather(errors)
 
 
 class _Drainer:

@@ -24,10 +24,6 @@ def describe_namespace(namespace: Plain, around: Surroundings) -> Page:
             f"{condition.get('status')} {condition.get('reason', '')}: {condition.get('message', '')}",
             1,
         )
-    page.line()
-    page.line("No resource quota.")
-    page.line()
-    page.line("No LimitRange resource.")
     return page
 
 

@@ -74,7 +74,7 @@ def _port(page: Page, port: Plain, around: Surroundings) -> None:
     page.field("TargetPort", f"{port.get('targetPort') or port.get('port')}/{protocol}")
     if port.get("nodePort"):
         page.field("NodePort", f"{name}  {port['nodePort']}/{protocol}")
-    page.field("Endpoints", shortened(_ready_addresses(port, around), empty=""))
+    page.field("Endpoints", shortened(_ready_addresses(port, around)))
 
 
 def _ready_addresses(port: Plain, around: Surroundings) -> list[str]:

@@ -271,7 +271,7 @@ def _volume_source(page: Page, kind: str, source: Plain) -> None:
             page.field("SizeLimit", source.get("sizeLimit") or "<unset>", 2)
         case "hostPath":
             page.field("Path", source.get("path", ""), 2)
-            page.field("HostPathType", source.get("type") or "", 2)
+            page.field("HostPathType", source.get("type") or "<none>", 2)
         case "configMap":
             page.field("Name", source.get("name", ""), 2)
             page.field("Optional", lower_truth(source.get("optional")), 2)
