@@ -61,6 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     advertise_port: int = 6443
     event_ttl_s: float = 3600.0
     default_toleration_s: int = 5
+    watch_history_changes: int = 8_192
     limits: LimitsConfig = LimitsConfig()
 
 
@@ -84,7 +85,14 @@ class Assembly:
         self.metrics = Metrics()
         keys = KeySpace(settings.prefix)
         self.caches: Mapping[Resource, WatchCache] = {
-            row: WatchCache(storage, keys.collection(row), index=index_for(row), rng=rng) for row in table.rows
+            row: WatchCache(
+                storage,
+                keys.collection(row),
+                index=index_for(row),
+                rng=rng,
+                history_limit=settings.watch_history_changes,
+            )
+            for row in table.rows
         }
         first = address_range(settings.service_cidr).first
         self.service_address = address_text(first)

@@ -1,7 +1,7 @@
 """What must exist before anybody else can work: the cluster's own namespaces, and the `kubernetes` Service with its endpoints.
 
 All of it goes through the handler chain as any request does, by the server's own user. What is there already is left as it
-is, but for the endpoints, which always name this server's address. """
+is, but for the endpoints, which always name this server's address."""
 
 import msgspec
 
@@ -55,9 +55,7 @@ def kubernetes_service(address: str, port: int) -> Service:
 
 def kubernetes_endpoints(address: str, port: int) -> Endpoints:
     return Endpoints(
-        metadata=ObjectMeta(
-            name="kubernetes", namespace="default", labels={"endpointslice.kubernetes.io/skip-mirror": "true"}
-        ),
+        metadata=ObjectMeta(name="kubernetes", namespace="default", labels={"endpointslice.kubernetes.io/skip-mirror": "true"}),
         subsets=[
             EndpointSubset(
                 addresses=[EndpointAddress(ip=address)],
@@ -69,22 +67,16 @@ def kubernetes_endpoints(address: str, port: int) -> Endpoints:
 
 def kubernetes_slice(address: str, port: int) -> EndpointSlice:
     return EndpointSlice(
-        metadata=ObjectMeta(
-            name="kubernetes", namespace="default", labels={"kubernetes.io/service-name": "kubernetes"}
-        ),
+        metadata=ObjectMeta(name="kubernetes", namespace="default", labels={"kubernetes.io/service-name": "kubernetes"}),
         address_type="IPv4",
-        endpoints=[
-            discovery.Endpoint(addresses=[address], conditions=discovery.EndpointConditions(ready=True))
-        ],
+        endpoints=[discovery.Endpoint(addresses=[address], conditions=discovery.EndpointConditions(ready=True))],
         ports=[discovery.EndpointPort(name="https", port=port, protocol="TCP")],
     )
 
 
 async def _ensure(api: Api, obj: Object, *, replace: bool = False) -> None:
     meta = obj.metadata
-    request = Request(
-        verb=Verb.GET, resource=TABLE.for_class(type(obj)), user=SERVER, namespace=meta.namespace, name=meta.name
-    )
+    request = Request(verb=Verb.GET, resource=TABLE.for_class(type(obj)), user=SERVER, namespace=meta.namespace, name=meta.name)
     try:
         found = await api.handle(request)
     except ApiError as error:

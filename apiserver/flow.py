@@ -1,7 +1,7 @@
 """Flow control: how many requests are worked on at once, and how many may wait.
 
 Reads and writes are counted apart, so that a flood of lists does not hold up the leases. What finds the line too long is
-refused with 429 and told when to try again. Watches and streams count only while they are being set up. """
+refused with 429 and told when to try again. Watches and streams count only while they are being set up."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,7 +1,7 @@
 """Request bodies into objects: JSON or YAML, with the checks that strict field validation asks for.
 
 YAML is turned into JSON first and then takes the same way. Aliases are refused: a few hundred bytes of them can stand for
-gigabytes (CVE-2019-11253). Timestamps stay text, as JSON knows none. """
+gigabytes (CVE-2019-11253). Timestamps stay text, as JSON knows none."""
 
 import math
 from typing import Any, TypeVar

@@ -3,7 +3,7 @@
 Of exec and attach: 0 stdin, 1 stdout, 2 stderr, 3 the result as a Status, 4 the terminal's size as JSON; in v5 the message
 (255, channel) says that the client sends no more on a channel. Of portforward: channels 2n and 2n+1 are data and error of the
 n-th port asked for, and each begins with a message from the server that names the port in two bytes, little-endian. Source:
-KEP-4006 and the Kubernetes pages of kubectl exec and port-forward. """
+KEP-4006 and the Kubernetes pages of kubectl exec and port-forward."""
 
 import msgspec
 

@@ -66,9 +66,7 @@ def logs_request(pod: Pod, query: Mapping[str, str], now: datetime) -> node_pb2.
     )
 
 
-def connection(
-    kind: str, pod: Pod, endpoint: str, query: Sequence[tuple[str, str]]
-) -> Connecting:
+def connection(kind: str, pod: Pod, endpoint: str, query: Sequence[tuple[str, str]]) -> Connecting:
     """The two-way stream that exec, attach or portforward asks for; raises ApiError (400)."""
     first = dict(reversed(query))
     meta = pod.metadata

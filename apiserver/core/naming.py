@@ -29,9 +29,7 @@ def settle_name(meta: ObjectMeta, path_name: str) -> None:
     if not meta.name:
         meta.name = path_name
     elif path_name and meta.name != path_name:
-        raise errors.bad_request(
-            f"the name of the object ({meta.name}) does not match the name on the URL ({path_name})"
-        )
+        raise errors.bad_request(f"the name of the object ({meta.name}) does not match the name on the URL ({path_name})")
 
 
 def settle_namespace(resource: Resource, meta: ObjectMeta, path_namespace: str) -> None:

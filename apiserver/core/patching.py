@@ -59,9 +59,7 @@ def parse_patch(body: bytes, content_type: str) -> Patch:
         expected = "a list of operations" if kind is PatchType.JSON else "an object"
         raise errors.bad_request(f"error decoding patch: expected {expected}")
     if kind is PatchType.JSON and len(content) > patch.MAX_OPERATIONS:
-        raise errors.too_large(
-            f"the allowed maximum operations in a JSON patch is {patch.MAX_OPERATIONS}, got {len(content)}"
-        )
+        raise errors.too_large(f"the allowed maximum operations in a JSON patch is {patch.MAX_OPERATIONS}, got {len(content)}")
     return Patch(kind, content)
 
 

@@ -1,7 +1,7 @@
 """REST paths: from `/apis/apps/v1/namespaces/ns/deployments/web/scale` to the resource, namespace, name and subresource.
 
 A cluster-scoped object asked for through a namespace path, and the other way round for an object by name, is no path at all
-(404). Source: the Kubernetes page "API Concepts", section "Resource URIs". """
+(404). Source: the Kubernetes page "API Concepts", section "Resource URIs"."""
 
 import msgspec
 

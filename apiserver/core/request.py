@@ -1,7 +1,7 @@
 """What both doors turn a call into, and what the handler chain answers with.
 
 A door parses its wire into a `Request`, awaits `Api.handle`, and writes the `Answer` it gets to its wire. Everything between,
-rules included, sees only these types, so the two doors cannot come to differ. """
+rules included, sees only these types, so the two doors cannot come to differ."""
 
 from collections.abc import AsyncIterator, Sequence
 from enum import StrEnum

@@ -22,9 +22,7 @@ def scale_of(obj: Object) -> Scale:
             creation_timestamp=meta.creation_timestamp,
         ),
         spec=ScaleSpec(replicas=workload.spec.replicas),
-        status=ScaleStatus(
-            replicas=workload.status.replicas or 0, selector=str(labels.from_struct(workload.spec.selector))
-        ),
+        status=ScaleStatus(replicas=workload.status.replicas or 0, selector=str(labels.from_struct(workload.spec.selector))),
     )
 
 

@@ -5,7 +5,7 @@ return as they are. Errors are gRPC statuses with the Status object in the trail
 
 The bulk stream: requests of one stream run concurrently, at most `STREAM_IN_FLIGHT_MAX` of them, and the stream is not read
 beyond that. Requests for one object run in the order in which they came. Results are sent as they come, gathered into one
-message while the stream is busy sending the message before. """
+message while the stream is busy sending the message before."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -202,7 +202,8 @@ class GrpcDoor:
             await _abort(context, error)
         reply = pb.BindReply(
             results=[
-                pb.BindReply.Result(status=codec.encode(each.status)) if isinstance(each, ApiError)
+                pb.BindReply.Result(status=codec.encode(each.status))
+                if isinstance(each, ApiError)
                 else pb.BindReply.Result(revision=each)
                 for each in results
             ]

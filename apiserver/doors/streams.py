@@ -2,7 +2,7 @@
 
 Two directions run side by side: what the client sends becomes the stream's input, what the stream gives becomes messages. The
 side that ends first ends the other: a client that goes away closes the stream, a process that exits closes the WebSocket.
-Nothing is buffered beyond a few messages: a slow reader slows the sender down. """
+Nothing is buffered beyond a few messages: a slow reader slows the sender down."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -128,9 +128,7 @@ async def _drained(queue: "asyncio.Queue[Any]") -> AsyncIterator[Any]:
 
 
 def _start(wanted: Connecting) -> node_pb2.StreamStart:
-    name = node_pb2.ContainerName(
-        namespace=wanted.namespace, pod=wanted.pod, uid=wanted.uid, container=wanted.container
-    )
+    name = node_pb2.ContainerName(namespace=wanted.namespace, pod=wanted.pod, uid=wanted.uid, container=wanted.container)
     return node_pb2.StreamStart(
         container=name,
         command=wanted.command,

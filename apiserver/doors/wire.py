@@ -3,7 +3,7 @@
 An object travels in an envelope of two fields. Building that as a message object copies the bytes three times and costs more
 than all the rest of a list; joined from parts it is one copy. The event of a watch is put together once and kept beside its
 JSON line for all watchers. A message is the concatenation of its fields, and an absent field is its default: protobuf's
-encoding guide. """
+encoding guide."""
 
 from collections.abc import Iterable, Sequence
 

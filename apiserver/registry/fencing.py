@@ -3,7 +3,7 @@
 The Lease is read, compared with the claim, and its revision travels as a guard in the transaction of the write. A renewal
 moves the revision too: the guard then fails although the leader still leads, so the Lease is read again (from storage, not
 from the cache) and the write is tried again; a deposed leader is found out by the comparison. Leases are renewed every
-second, writes take milliseconds: a few tries are enough. """
+second, writes take milliseconds: a few tries are enough."""
 
 from apimachinery import codec
 from apimachinery.kinds import Lease

@@ -93,7 +93,7 @@ class Reading:
         revision = parse_revision(options.resource_version)
         if options.send_initial_events and options.resource_version_match != "NotOlderThan":
             raise errors.bad_request(
-                'sendInitialEvents: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'
+                "sendInitialEvents: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
             )
         try:
             watcher = await self._caches[resource].watch(

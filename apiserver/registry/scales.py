@@ -43,9 +43,7 @@ class Scales:
         async def decide(current: Current, reservation: Reservation | None) -> Outcome:
             old = current.decode(request.resource)
             wanted = scale.metadata
-            meta.check_preconditions(
-                request.resource, old.metadata, uid=wanted.uid, resource_version=wanted.resource_version
-            )
+            meta.check_preconditions(request.resource, old.metadata, uid=wanted.uid, resource_version=wanted.resource_version)
             return await self._objects.revise(request, rescaled(old, scale), old, current, reservation)
 
         return _document(request, await self._objects.change(request, decide), warnings)

@@ -3,7 +3,7 @@
 A change starts from what the cache holds, because that costs nothing and is nearly always the newest state. It may be stale,
 so nothing is concluded from it alone: a write is a compare-and-swap on its revision, which a stale start loses; a refusal or
 a "nothing to do" that was decided on it is decided again on a read from storage. The loser of a swap gets the winner's state
-with the refusal and goes on from there. """
+with the refusal and goes on from there."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias

@@ -1,9 +1,9 @@
 """A real API server for tests: both doors on free ports of 127.0.0.1, mutual TLS by a throwaway CA, in this process.
 
-    async with real_api_server(tmp_path) as server:                       # storage in memory
-        client = Client(server.transport())                              # gRPC
-        async with server.session() as session:                         # REST, aiohttp
-            await session.get(server.url + "/api/v1/nodes")
+async with real_api_server(tmp_path) as server:                       # storage in memory
+    client = Client(server.transport())                              # gRPC
+    async with server.session() as session:                         # REST, aiohttp
+        await session.get(server.url + "/api/v1/nodes")
 """
 
 from __future__ import annotations

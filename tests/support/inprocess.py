@@ -48,7 +48,11 @@ async def in_process_api(
 ) -> AsyncIterator[Assembly]:
     """An API server with its caches synced and its own objects made; storage in memory unless given."""
     assembly = Assembly(
-        settings or Settings(), storage or MemoryStorage(), nodes or NoNodes(), clock=clock, rng=rng  # type: ignore[arg-type]
+        settings or Settings(),
+        storage or MemoryStorage(),
+        nodes or NoNodes(),
+        clock=clock,
+        rng=rng,  # type: ignore[arg-type]
     )
     async with assembly.running():
         yield assembly

@@ -43,25 +43,24 @@ class ThrowawayCa:
         return self._issue(name, (), x509.SubjectAlternativeName([*alternatives, *addresses]))
 
     def client(self, name: str, groups: Sequence[str] = ()) -> Identity:
-        """A client certificate with this common name and these organizations."""
+        """A client certificate with this common name ("" for none) and these organizations."""
         return self._issue(name, groups, None)
 
     def _issue(self, name: str, groups: Sequence[str], alternatives: x509.SubjectAlternativeName | None) -> Identity:
         key = ec.generate_private_key(ec.SECP256R1())
         attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
-        attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, name))
+        if name:
+            attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, name))
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH])
         builder = self._builder(x509.Name(attributes), key).add_extension(usage, False)
         if alternatives is not None:
             builder = builder.add_extension(alternatives, False)
         certificate = builder.sign(self._key, hashes.SHA256())
-        stem = name.replace(":", "-")
+        stem = name.replace(":", "-") or "nobody"
         files = Identity(self._directory / f"{stem}.crt", self._directory / f"{stem}.key")
         files.cert.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         plain = serialization.NoEncryption()
-        files.key.write_bytes(
-            key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-        )
+        files.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
         return files
 
     def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:

@@ -31,7 +31,11 @@ REFUSED = (
     Refused("another kind", b'{"kind":"Pod","apiVersion":"v1"}', 'no kind "Pod"'),
     Refused("another version", b'{"kind":"Deployment","apiVersion":"apps/v1beta1"}', "apps/v1beta1"),
     Refused("wrong type, with its path", b'{"spec":{"replicas":"three"}}', "spec.replicas"),
-    Refused("wrong type in a list", b'{"spec":{"template":{"spec":{"containers":[{"name":1}]}}}}', "spec.template.spec.containers"),
+    Refused(
+        "wrong type in a list",
+        b'{"spec":{"template":{"spec":{"containers":[{"name":1}]}}}}',
+        "spec.template.spec.containers",
+    ),
     Refused("unknown field", b'{"spec":{"replicaz":1}}', 'unknown field "spec.replicaz"'),
     Refused(
         "unknown field in a list",
