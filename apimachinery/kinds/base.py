@@ -62,6 +62,11 @@ def required_list() -> list[Any]:
     return []
 
 
+def required_map() -> dict[str, Any]:
+    """An empty map that is written even when it stays empty."""
+    return {}
+
+
 def constant(value: str) -> Callable[[], str]:
     """A factory for a field that is written whatever its value, such as apiVersion and kind."""
     return lambda: value

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from apimachinery.kinds.base import Base, Int32, Int64, Merge, Quantity, Time, constant, required_list
+from apimachinery.kinds.base import Base, Int32, Int64, Merge, Quantity, Time, constant, required_list, required_map
 from apimachinery.kinds.containers import (
     AppArmorProfile,
     Container,
@@ -382,7 +382,7 @@ class PodExtendedResourceClaimStatus(Base):
     """core/v1.PodExtendedResourceClaimStatus"""
 
     request_mappings: Annotated[list[ContainerExtendedResourceRequest], Merge(list_type="atomic")] = msgspec.field(
-        default_factory=required_list
+        default_factory=required_list, required_map
     )
     resource_claim_name: str = msgspec.field(default_factory=str)
 
@@ -398,7 +398,7 @@ class NodeAllocatableResourceClaimStatus(Base):
 
     containers: Annotated[list[str], Merge(list_type="set")] = []
     resource_claim_name: str = msgspec.field(default_factory=str)
-    resources: dict[str, Quantity] = msgspec.field(default_factory=dict)
+    resources: dict[str, Quantity] = msgspec.field(default_factory=required_map)
 
 
 class PodIP(Base):
