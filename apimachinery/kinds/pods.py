@@ -382,7 +382,7 @@ class PodExtendedResourceClaimStatus(Base):
     """core/v1.PodExtendedResourceClaimStatus"""
 
     request_mappings: Annotated[list[ContainerExtendedResourceRequest], Merge(list_type="atomic")] = msgspec.field(
-        default_factory=required_list, required_map
+        default_factory=required_list
     )
     resource_claim_name: str = msgspec.field(default_factory=str)
 
