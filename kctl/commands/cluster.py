@@ -69,9 +69,7 @@ def create(
     from cluster import api
 
     with _failures():
-        spec = api.ClusterSpec(
-            name=name, control_planes=control_planes, workers=workers, publish=api.parse_publish(publish)
-        )
+        spec = api.ClusterSpec(name=name, control_planes=control_planes, workers=workers, publish=api.parse_publish(publish))
         api.validate(spec)
         archives = (*(api.default_images() if default_images else ()), *images)
         spec = api.with_images(spec, archives)

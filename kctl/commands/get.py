@@ -10,6 +10,7 @@ from kctl import targets, watching
 from kctl.errors import KctlError, StatusError
 from kctl.options import command, option, switch
 from kctl.printers import Output, document_printer, output_of, read_argument_file
+from kctl.rest import StreamTimeoutError
 from kctl.session import Session
 from kctl.targets import Target
 
@@ -219,7 +220,7 @@ class _Watcher:
         self._headers_due = options.headers
 
     def run(self) -> None:
-        """List, then watch until interrupted, or until the server's watch ends as a request timeout asks for."""
+        """List, then watch until interrupted, or for as long as --request-timeout says."""
         if self._target.name:
             try:
                 self._session.client.get(self._target.path)
@@ -232,13 +233,17 @@ class _Watcher:
                 self._show(watching.ADDED, [item]) if self._options.output_watch_events else None
             if not self._options.output_watch_events:
                 self._show(watching.ADDED, items)
-        while True:
-            for change in watching.watch(self._session.client, self._collection, self._query, revision):
-                revision = change.object["metadata"]["resourceVersion"]
-                if change.type != watching.BOOKMARK:
-                    self._show(change.type, [change.object])
-            if self._session.connection.request_timeout_s:
-                return
+        deadline = watching.Deadline(self._session.clock, self._session.connection.request_timeout_s or None)
+        try:
+            while True:
+                for change in watching.watch(
+                    self._session.client, self._collection, self._query, revision, deadline.remaining_s
+                ):
+                    revision = change.object["metadata"]["resourceVersion"]
+                    if change.type != watching.BOOKMARK:
+                        self._show(change.type, [change.object])
+        except StreamTimeoutError:
+            return
 
     def _show(self, event: str, items: Sequence[dict[str, Any]]) -> None:
         if not items:

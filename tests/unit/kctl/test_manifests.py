@@ -12,7 +12,10 @@ SCALARS: tuple[tuple[str, Any], ...] = (
     *((text, True) for text in ("yes", "on", "true", "True")),
     *((text, False) for text in ("no", "Off", "false")),
     *((text, None) for text in ("", "~", "null")),
-    *((text, text) for text in ("y", "n", "12:30:45", "2026-01-31", "2026-01-31T12:00:00Z", "1.2.3", "100m", "-", "0x", "1e999")),
+    *(
+        (text, text)
+        for text in ("y", "n", "12:30:45", "2026-01-31", "2026-01-31T12:00:00Z", "1.2.3", "100m", "-", "0x", "1e999")
+    ),
     ("5", 5),
     ("-5", -5),
     ("0644", 420),

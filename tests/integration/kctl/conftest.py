@@ -1,0 +1,139 @@
+"""kctl against the real API server (storage in memory), and against small servers that misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apiserver.app import Settings
+from kctl.cli import run
+from kctl.kubeconfig import Connection
+from kctl.rest import MERGE_PATCH, RestClient
+from tests.support.apiserver import RunningServer, real_api_server
+
+START_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one call of kctl ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Api:
+    """The running server, its kubeconfig, and a client for what kctl has no command for."""
+
+    def __init__(self, server: RunningServer, directory: Path) -> None:
+        cert, key = server.admin
+        self.client = RestClient(
+            Connection(server.url, authority=server.ca.ca.read_bytes(), certificate=cert.read_bytes(), key=key.read_bytes())
+        )
+        self.kubeconfig = directory / "kubeconfig"
+        self.kubeconfig.write_text(json.dumps(_kubeconfig(server)))
+
+    def set_status(self, path: str, status: dict[str, Any]) -> None:
+        """What a kubelet or a controller would report."""
+        self.client.patch(f"{path}/status", {"status": status}, MERGE_PATCH)
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """One API server for all tests of this folder; each test works in a namespace of its own."""
+    directory = tmp_path_factory.mktemp("kctl")
+    started: Future[RunningServer] = Future()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def serve() -> None:
+        settings = Settings(advertise_address="172.31.255.2")
+        try:
+            async with real_api_server(directory, settings=settings) as server:
+                started.set_result(server)
+                await stop.wait()
+        except BaseException as error:
+            if not started.done():
+                started.set_exception(error)
+            raise
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), name="apiserver", daemon=True)
+    thread.start()
+    yield Api(started.result(START_TIMEOUT_S), directory)
+    loop.call_soon_threadsafe(stop.set)
+    thread.join(START_TIMEOUT_S)
+
+
+@pytest.fixture
+def kctl(api: Api, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Calls the command line in this process."""
+    monkeypatch.setenv("KUBECONFIG", str(api.kubeconfig))
+
+    def call(*arguments: str, stdin: str = "") -> Result:
+        if stdin:
+            monkeypatch.setattr("kctl.session.Session.read_stdin", lambda self: stdin)
+        capfd.readouterr()
+        code = run(arguments)
+        out, err = capfd.readouterr()
+        return Result(code, out, err)
+
+    return call
+
+
+@pytest.fixture
+def namespace(api: Api, request: pytest.FixtureRequest) -> str:
+    """A namespace of the test's own."""
+    name = f"t{abs(hash(request.node.nodeid)) % 10**12}"
+    api.client.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    return name
+
+
+@pytest.fixture
+def misbehaving() -> Iterator[Callable[..., str]]:
+    """Starts servers on 127.0.0.1 from a handler of requests; gives their addresses."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(answer: Callable[[BaseHTTPRequestHandler], None]) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                answer(self)
+
+            def log_message(self, *arguments: object) -> None:
+                """Quiet."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        return f"http://127.0.0.1:{server.server_address[1]}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def _kubeconfig(server: RunningServer) -> dict[str, Any]:
+    def encoded(path: Path) -> str:
+        return base64.b64encode(path.read_bytes()).decode()
+
+    cluster = {"server": server.url, "certificate-authority-data": encoded(server.ca.ca)}
+    user = {"client-certificate-data": encoded(server.admin.cert), "client-key-data": encoded(server.admin.key)}
+    return {
+        "current-context": "test",
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "users": [{"name": "u", "user": user}],
+        "contexts": [{"name": "test", "context": {"cluster": "c", "user": "u"}}],
+    }
