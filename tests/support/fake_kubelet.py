@@ -1,0 +1,100 @@
+"""A kubelet's gRPC door for tests: real gRPC and mutual TLS, containers that are a few rules.
+
+Logs are `line 0..4`, with `follow` they go on until the client leaves. `exec` runs the command `cat` (echoes stdin), `fail CODE`,
+`size` (prints each terminal size) or prints the command. A forwarded port echoes in capitals; port 1 refuses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+
+from apimachinery import codec, errors
+from apimachinery.errors import ApiError
+from proto.gen import node_pb2 as pb
+from proto.gen.node_pb2_grpc import NodeServicer, add_NodeServicer_to_server
+from tests.support.throwaway_ca import ThrowawayCa
+
+
+class FakeKubelet(NodeServicer):
+    """Remembers the requests it got."""
+
+    def __init__(self) -> None:
+        self.logs: list[pb.LogsRequest] = []
+        self.starts: list[pb.StreamStart] = []
+        self.followers_left = 0
+
+    async def Logs(self, request: pb.LogsRequest, context: Any) -> AsyncIterator[pb.LogsChunk]:
+        self.logs.append(request)
+        if request.previous:
+            await _abort(context, errors.bad_request("previous terminated container not found"))
+        for index in range(5):
+            yield pb.LogsChunk(data=b"line %d\n" % index)
+        try:
+            while request.follow:
+                await asyncio.sleep(0.02)
+                yield pb.LogsChunk(data=b"more\n")
+        finally:
+            self.followers_left += request.follow
+
+    async def Exec(self, inputs: AsyncIterator[pb.StreamInput], context: Any) -> AsyncIterator[pb.StreamOutput]:
+        start = (await anext(inputs)).start
+        self.starts.append(start)
+        match list(start.command):
+            case ["cat"]:
+                async for message in inputs:
+                    if message.stdin_closed:
+                        break
+                    yield pb.StreamOutput(stdout=message.stdin)
+            case ["size"]:
+                async for message in inputs:
+                    if message.stdin_closed:
+                        break
+                    yield pb.StreamOutput(stdout=b"%dx%d\n" % (message.size.width, message.size.height))
+            case ["fail", code]:
+                yield pb.StreamOutput(stderr=b"no\n")
+                yield pb.StreamOutput(exit_code=int(code))
+                return
+            case ["lost"]:
+                await _abort(context, errors.not_found("containers", start.container.container))
+            case command:
+                yield pb.StreamOutput(stdout=" ".join(command).encode())
+        yield pb.StreamOutput(exit_code=0)
+
+    async def Attach(self, inputs: AsyncIterator[pb.StreamInput], context: Any) -> AsyncIterator[pb.StreamOutput]:
+        self.starts.append((await anext(inputs)).start)
+        yield pb.StreamOutput(stdout=b"attached")
+        yield pb.StreamOutput(exit_code=0)
+
+    async def PortForward(self, inputs: AsyncIterator[pb.PortForwardData], context: Any) -> AsyncIterator[pb.PortForwardData]:
+        port = (await anext(inputs)).port
+        if port == 1:
+            await _abort(context, errors.unavailable("connection refused"))
+        async for message in inputs:
+            yield pb.PortForwardData(data=message.data.upper())
+
+
+@asynccontextmanager
+async def fake_kubelet(ca: ThrowawayCa) -> AsyncIterator[tuple[FakeKubelet, int]]:
+    """A kubelet on a free port of 127.0.0.1 that only lets the CA's clients in; yields it and its port."""
+    kubelet = FakeKubelet()
+    files = ca.server("kubelet")
+    server = grpc.aio.server()
+    add_NodeServicer_to_server(kubelet, server)  # type: ignore[no-untyped-call]
+    pair = (files.key.read_bytes(), files.cert.read_bytes())
+    credentials = grpc.ssl_server_credentials([pair], ca.ca.read_bytes(), require_client_auth=True)
+    port = server.add_secure_port("127.0.0.1:0", credentials)
+    await server.start()
+    try:
+        yield kubelet, port
+    finally:
+        await server.stop(None)
+
+
+async def _abort(context: Any, error: ApiError) -> None:
+    metadata = (("coxswain-status-bin", codec.encode(error.status)),)
+    await context.abort(grpc.StatusCode.FAILED_PRECONDITION, error.status.message, metadata)
