@@ -625,6 +625,7 @@ class PodWorker:
     async def _clean_up(self) -> None:
         """Remove what is left on the node."""
         kit = self._kit
+        await asyncio.gather(*self._chores)
         for record in self._seen.containers:
             kit.prober.forget(record.id)
         kit.images.forget(self._api)

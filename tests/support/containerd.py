@@ -85,7 +85,7 @@ class PrivateContainerd:
         """Start the daemon itself, by `entry` into its namespaces."""
         script = (
             "ip link set lo up; sysctl -qw net.ipv4.ip_forward=1; "
-            f"mount -t tmpfs none /run/lock; exec containerd -c {self.folder}/config.toml -l warn"
+            f"exec containerd -c {self.folder}/config.toml -l warn"
         )
         with (self.folder / "containerd.log").open("ab") as output:
             self._process = subprocess.Popen([*entry, script], stdout=output, stderr=output)
@@ -101,11 +101,20 @@ class PrivateContainerd:
         command = ["ctr", "-a", str(self.socket), "version"]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
-    def kill(self) -> None:
-        """SIGKILL to the daemon; the namespaces stay as long as somebody holds them."""
+    def restart(self) -> None:
+        """SIGKILL to the daemon and another in its place, in the same namespaces; containers go on meanwhile."""
         assert self._process is not None
-        self._process.kill()
-        self._process.wait()
+        holder = subprocess.Popen(["nsenter", "-t", str(self.pid), "--mount", "--net", "--", "sleep", "60"])
+        try:
+            # the namespaces must have another member before their first one dies
+            while os.readlink(f"/proc/{holder.pid}/ns/mnt") != os.readlink(f"/proc/{self.pid}/ns/mnt"):
+                time.sleep(0.01)
+            self._process.kill()
+            self._process.wait()
+            self.launch(["nsenter", "-t", str(holder.pid), "--mount", "--net", "--", "/bin/sh", "-c"])
+        finally:
+            holder.kill()
+            holder.wait()
 
     def load(self, archive: Path) -> None:
         command = ["ctr", "-a", str(self.socket), "-n", "k8s.io", "images", "import", str(archive)]

@@ -101,6 +101,9 @@ class TestNode:
         for pod in self.api.objects(Pod):
             await self.client.delete(Pod, pod.metadata.name, pod.metadata.namespace, grace_period_seconds=1)
         await until(lambda: not self.api.objects(Pod), what="all pods to go")
+        kubelet = self.kubelet
+        assert kubelet is not None
+        await until(lambda: not kubelet.manager.workers(), what="all traces of pods to go")
 
     def ready(self) -> bool:
         node = self.api.find(Node, self.name)

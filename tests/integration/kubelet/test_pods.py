@@ -250,9 +250,8 @@ def test_termination_grace_and_hook(on_node: OnNode) -> None:
             await node.phase(name, "Running")
         await asyncio.sleep(0.3)
         started = time.monotonic()
-        await node.client.delete(Pod, "stubborn", "default")
-        await node.client.delete(Pod, "forced", "default")
-        await node.client.delete(Pod, "hooked", "default")
+        for name, grace_s in (("stubborn", 2), ("forced", 60), ("hooked", 5)):
+            await node.client.delete(Pod, name, "default", grace_period_seconds=grace_s)
         await until(lambda: node.pod("hooked") is None, what="hooked to go")
         assert (node.root / "shared" / "at-term").read_text() == "hook\n"
         await until(lambda: node.pod("stubborn") is None, what="stubborn to go")
