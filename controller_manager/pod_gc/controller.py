@@ -13,7 +13,7 @@ from apimachinery.kinds import Node, Pod
 from controller_manager.pod_gc import core
 from controller_manager.shared import pods as podinfo
 from controller_manager.shared.context import Context
-from controller_manager.shared.loop import Controller
+from controller_manager.shared.loop import EARLY_S, Controller
 
 QUARANTINE_S = 10.0
 SWEEP_PERIOD_S = 20.0
@@ -58,7 +58,7 @@ class PodGcController(Controller):
         absent = set()
         for name, since in list(self._missing_since.items()):
             wait_s = since + QUARANTINE_S - now
-            if wait_s > 0:
+            if wait_s > EARLY_S:
                 self.queue.add_after(SWEEP, wait_s)
             elif not await self._exists(name):
                 absent.add(name)

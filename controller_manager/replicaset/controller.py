@@ -18,7 +18,7 @@ from controller_manager.replicaset import core
 from controller_manager.shared import pods as podinfo
 from controller_manager.shared.adoption import settle
 from controller_manager.shared.context import FREE, OWNER, Context
-from controller_manager.shared.loop import Controller
+from controller_manager.shared.loop import EARLY_S, Controller
 from controller_manager.shared.ownership import claim, controller_of
 
 RECHECK_S = 0.05
@@ -151,7 +151,7 @@ class ReplicaSetController(Controller):
             await self._client.update_status(changed)
         wait_s = core.next_look_s(rs, pods, now)
         if wait_s is not None:
-            self.queue.add_after(key, wait_s)
+            self.queue.add_after(key, wait_s + EARLY_S)
 
     def _on_set(self, event: EventType, old: ReplicaSet | None, new: ReplicaSet | None) -> None:
         rs = new or old

@@ -13,6 +13,9 @@ from collections.abc import Callable, Coroutine
 from apiclient.workqueue import WorkQueue, work
 from controller_manager.shared.context import Context
 
+EARLY_S = 0.002
+"""A queue may hand a key out a hair early; what is due within this time is due."""
+
 
 class Controller(ABC):
     """One queue, `workers` workers, and what a subclass adds with `loops`."""

@@ -2,6 +2,8 @@
 
 from apimachinery.clock import Clock
 
+MIN_WAIT_S = 0.01
+
 
 class TokenBucket:
     """Holds at most `burst` tokens and gains `per_s` a second."""
@@ -21,4 +23,4 @@ class TokenBucket:
         if self._tokens >= 1:
             self._tokens -= 1
             return 0.0
-        return (1 - self._tokens) / self._per_s
+        return max((1 - self._tokens) / self._per_s, MIN_WAIT_S)

@@ -12,7 +12,7 @@ from apimachinery.errors import ApiError, is_conflict, is_not_found
 from apimachinery.kinds import Node, Pod
 from controller_manager.shared import pods as podinfo
 from controller_manager.shared.context import NODE, Context
-from controller_manager.shared.loop import Controller
+from controller_manager.shared.loop import EARLY_S, Controller
 from controller_manager.shared.rate import TokenBucket
 from controller_manager.taint_eviction import core
 
@@ -69,7 +69,7 @@ class TaintEvictionController(Controller):
         if core.is_suspicion(taints):
             due = max(due, self._settled_at)
         wait_s = due - now
-        if wait_s <= 0:
+        if wait_s <= EARLY_S:
             wait_s = self._tokens.take()
         if wait_s > 0:
             self.queue.add_after(key, wait_s)
