@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
 import socket
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from cluster import cgroups
 from cluster.config import CNI_PLUGINS, SEARCH_PATH
 from cluster.errors import ClusterError
 
@@ -26,6 +29,8 @@ PROGRAMS: Mapping[str, str] = {
 CNI_PROGRAMS = ("bridge", "host-local", "loopback", "portmap")
 CNI_PACKAGE = "containernetworking-plugins"
 LISTEN_BACKLOG = 1024
+# Services inside the nodes need it; on most machines it is a module that nothing loads by itself.
+BRIDGE_NETFILTER = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 
 
 def check_machine() -> None:
@@ -34,10 +39,22 @@ def check_machine() -> None:
         raise ClusterError("a local cluster makes namespaces and control groups, which needs root: run this with sudo")
     if not Path("/proc/self/ns/net").exists():
         raise ClusterError("this kernel has no network namespaces, on which local clusters are built")
+    if not cgroups.hierarchies():
+        raise ClusterError("no control groups are mounted here: mount them below /sys/fs/cgroup")
+    _check_bridge_netfilter()
     packages = missing_packages(lambda program: shutil.which(program, path=SEARCH_PATH) is not None, _is_plugin)
     if packages:
         names = " ".join(packages)
         raise ClusterError(f"programs of the Debian packages {names} are missing: run apt-get install {names}")
+
+
+def _check_bridge_netfilter() -> None:
+    if BRIDGE_NETFILTER.exists():
+        return
+    with contextlib.suppress(OSError):  # no modprobe: then the module cannot be had this way
+        subprocess.run(["modprobe", "br_netfilter"], capture_output=True, timeout=30, check=False)
+    if not BRIDGE_NETFILTER.exists():
+        raise ClusterError("the kernel does not pass bridged packets to iptables: run modprobe br_netfilter")
 
 
 def missing_packages(has_program: Callable[[str], bool], has_plugin: Callable[[str], bool]) -> list[str]:

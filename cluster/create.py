@@ -135,6 +135,8 @@ class _Creation:
                 now = self._watch.passed("import", "components imported", started)
                 control.begin(Boot(listeners.api.fileno(), listeners.published()))
                 self._finish(control)
+                if self._options.retain:
+                    self._commit()  # from here on the daemon no longer minds that its creator hangs up
                 now = self._watch.passed("nodes", f"network made, {_count(len(services), 'node')} started", now)
                 self._await_stages(control, record, services, now)
                 self._write_kubeconfig(record)

@@ -312,20 +312,25 @@ class Daemon:
         )
         network = namespaces.new_node_network(self._switch, spec)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        pid = namespaces.fork_first_process()
+        start = node_init.NodeStart(
+            node=spec.name,
+            group=group,
+            network=network,
+            channel=theirs,
+            services=services,
+            conditions=frozenset(self._conditions),
+            paths=own,
+            hierarchies=self._hierarchies,
+        )
+        try:
+            pid = namespaces.fork_first_process()
+        except OSError:
+            os.close(network)
+            ours.close()
+            theirs.close()
+            raise
         if pid == 0:
-            self._become_node(
-                node_init.NodeStart(
-                    node=spec.name,
-                    group=group,
-                    network=network,
-                    channel=theirs,
-                    services=services,
-                    conditions=frozenset(self._conditions),
-                    paths=own,
-                    hierarchies=self._hierarchies,
-                )
-            )
+            self._become_node(start)
         theirs.close()
         node = RunningNode(spec, pid, network, ours)
         self._nodes[spec.name] = node

@@ -138,16 +138,20 @@ def new_node_network(switch: int, node: NodeSpec) -> int:
     """Make the namespace of `node`, joined to `switch` and with its address; the descriptor that keeps it."""
     own = new_network()
     port = _port(node)
-    with network(switch):
-        peer = f"peer name {NODE_INTERFACE} address {node_mac(node.ip)} netns /proc/{os.getpid()}/fd/{own}"
-        _ip(f"link add {port} type veth {peer}", f"link set {port} master {BRIDGE} up")
-    with network(own):
-        _ip(
-            "link set lo up",
-            f"addr add {node.ip}/{NODE_NETWORK.prefixlen} dev {NODE_INTERFACE}",
-            f"link set {NODE_INTERFACE} up",
-        )
-        _set_sysctls(NODE_SYSCTLS)
+    try:
+        with network(switch):
+            peer = f"peer name {NODE_INTERFACE} address {node_mac(node.ip)} netns /proc/{os.getpid()}/fd/{own}"
+            _ip(f"link add {port} type veth {peer}", f"link set {port} master {BRIDGE} up")
+        with network(own):
+            _ip(
+                "link set lo up",
+                f"addr add {node.ip}/{NODE_NETWORK.prefixlen} dev {NODE_INTERFACE}",
+                f"link set {NODE_INTERFACE} up",
+            )
+            _set_sysctls(NODE_SYSCTLS)
+    except BaseException:
+        os.close(own)  # and with it the pair of interfaces
+        raise
     return own
 
 

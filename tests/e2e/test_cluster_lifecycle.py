@@ -158,6 +158,18 @@ def test_a_component_that_does_not_start_fails_the_creation_and_leaves_nothing(
     assert not Path(environment["KUBECONFIG"]).exists()
 
 
+def test_a_failed_cluster_can_be_retained(before: machine.Machine, environment: dict[str, str]) -> None:
+    spec = api.ClusterSpec(name=NAME)
+    modules = {**FAKE, "scheduler": "tests.support.broken_component"}
+    with pytest.raises(api.ClusterError, match="scheduler on"):
+        api.create(spec, modules=modules, environment=environment, retain=True)
+    assert service(CONTROL_PLANE, "etcd").state == "ready"
+    assert service(CONTROL_PLANE, "scheduler").state in {"backoff", "starting"}
+    assert b"no such luck" in b"".join(api.logs(NAME, "scheduler"))
+    api.delete(NAME)
+    assert_gone(before, set())
+
+
 def test_a_component_that_cannot_be_imported_fails_the_creation(before: machine.Machine, environment: dict[str, str]) -> None:
     with pytest.raises(api.ClusterError, match=r"no_such_module cannot be imported"):
         create(environment, modules={**FAKE, "kubelet": "no_such_module"})
