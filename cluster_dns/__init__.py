@@ -1,0 +1,1 @@
+"""The cluster's name server: answers for Services and their endpoints, on every node."""

@@ -1,0 +1,7 @@
+"""`python -m cluster_dns --config FILE`"""
+
+import sys
+
+from cluster_dns.app import main
+
+sys.exit(main())
