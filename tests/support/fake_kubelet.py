@@ -1,7 +1,7 @@
 """A kubelet's gRPC door for tests: real gRPC and mutual TLS, containers that are a few rules.
 
-Logs are `line 0..4`, with `follow` they go on until the client leaves. `exec` runs the command `cat` (echoes stdin), `fail CODE`,
-`size` (prints each terminal size) or prints the command. A forwarded port echoes in capitals; port 1 refuses.
+Logs are `line 0..4`, with `follow` they go on until the client leaves. `exec` runs the command `cat` (echoes stdin),
+`fail CODE`, `size` (prints each terminal size) or prints the command. A forwarded port echoes in capitals; port 1 refuses.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class FakeKubelet(NodeServicer):
     def __init__(self) -> None:
         self.logs: list[pb.LogsRequest] = []
         self.starts: list[pb.StreamStart] = []
-        self.followers_left = 0
+        self.follower_left = asyncio.Event()
 
-    async def Logs(self, request: pb.LogsRequest, context: Any) -> AsyncIterator[pb.LogsChunk]:
+    async def Logs(self, request: pb.LogsRequest, context: Any) -> AsyncIterator[pb.LogsChunk]:  # noqa: N802
         self.logs.append(request)
         if request.previous:
             await _abort(context, errors.bad_request("previous terminated container not found"))
@@ -39,9 +39,9 @@ class FakeKubelet(NodeServicer):
                 await asyncio.sleep(0.02)
                 yield pb.LogsChunk(data=b"more\n")
         finally:
-            self.followers_left += request.follow
+            self.follower_left.set()
 
-    async def Exec(self, inputs: AsyncIterator[pb.StreamInput], context: Any) -> AsyncIterator[pb.StreamOutput]:
+    async def Exec(self, inputs: AsyncIterator[pb.StreamInput], context: Any) -> AsyncIterator[pb.StreamOutput]:  # noqa: N802
         start = (await anext(inputs)).start
         self.starts.append(start)
         match list(start.command):
@@ -65,12 +65,12 @@ class FakeKubelet(NodeServicer):
                 yield pb.StreamOutput(stdout=" ".join(command).encode())
         yield pb.StreamOutput(exit_code=0)
 
-    async def Attach(self, inputs: AsyncIterator[pb.StreamInput], context: Any) -> AsyncIterator[pb.StreamOutput]:
+    async def Attach(self, inputs: AsyncIterator[pb.StreamInput], context: Any) -> AsyncIterator[pb.StreamOutput]:  # noqa: N802
         self.starts.append((await anext(inputs)).start)
         yield pb.StreamOutput(stdout=b"attached")
         yield pb.StreamOutput(exit_code=0)
 
-    async def PortForward(self, inputs: AsyncIterator[pb.PortForwardData], context: Any) -> AsyncIterator[pb.PortForwardData]:
+    async def PortForward(self, inputs: AsyncIterator[pb.PortForwardData], context: Any) -> AsyncIterator[pb.PortForwardData]:  # noqa: N802
         port = (await anext(inputs)).port
         if port == 1:
             await _abort(context, errors.unavailable("connection refused"))

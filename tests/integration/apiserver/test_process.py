@@ -119,15 +119,17 @@ async def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, shared_etcd
     async with apiserver(tmp_path, storage, ports) as server:
         client = Client(server.transport)
         acknowledged: list[str] = []
+        enough = asyncio.Event()
 
         async def write(worker: int) -> None:
             for index in range(1000):
                 made = await client.create(ConfigMap(metadata=ObjectMeta(name=f"c{worker}-{index}", namespace="default")))
                 acknowledged.append(made.metadata.name)
+                if len(acknowledged) == 50:
+                    enough.set()
 
         workers = [asyncio.create_task(write(worker)) for worker in range(4)]
-        while len(acknowledged) < 50:
-            await asyncio.sleep(0.01)
+        await enough.wait()
         server.process.kill()
         for worker in workers:
             worker.cancel()

@@ -87,8 +87,7 @@ async def test_followed_log_ends_with_its_reader(setting: Setting) -> None:
             seen += chunk
             if seen.count(b"more") >= 3:
                 break
-    while not setting.kubelet.followers_left:
-        await asyncio.sleep(0.01)
+    await asyncio.wait_for(setting.kubelet.follower_left.wait(), WAIT_S)
 
 
 @pytest.mark.parametrize(
