@@ -31,7 +31,7 @@ class ClusterFailure(KctlError):  # noqa: N818 - a failure of the cluster, told 
 
 @contextlib.contextmanager
 def _failures() -> Iterator[None]:
-    from cluster.errors import ClusterError
+    from cluster.api import ClusterError
 
     try:
         yield
