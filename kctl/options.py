@@ -63,6 +63,7 @@ def server_options() -> list[click.Parameter]:
             help="Trust any certificate.",
         )
     )
+    options.append(Option(["-v", "--v"], expose_value=False, hidden=True, help="Accepted for kubectl's sake."))
     return options
 
 

@@ -10,7 +10,6 @@ v5.channel.k8s.io.
 import asyncio
 import json
 import os
-import shutil
 import signal
 import sys
 import termios
@@ -131,7 +130,7 @@ class _Session:
             await self._socket.send_bytes(bytes((CLOSE, STDIN)))
 
     async def _send_size(self) -> None:
-        size = shutil.get_terminal_size()
+        size = os.get_terminal_size(sys.stdin.fileno())
         body = json.dumps({"Width": size.columns, "Height": size.lines}).encode()
         await self._socket.send_bytes(bytes((RESIZE,)) + body)
 

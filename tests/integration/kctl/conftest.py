@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +19,7 @@ from apiserver.app import Settings
 from kctl.cli import run
 from kctl.kubeconfig import Connection
 from kctl.rest import MERGE_PATCH, RestClient
+from proto.gen import node_pb2
 from tests.support.apiserver import RunningServer, real_api_server
 
 START_TIMEOUT_S = 30.0
@@ -31,6 +32,41 @@ class Result:
     code: int
     out: str
     err: str
+
+
+class FakeKubelets:
+    """Kubelets whose containers know `cat`, `exit CODE` and `size`, and whose logs have five lines and later a sixth."""
+
+    async def logs(self, endpoint: str, request: node_pb2.LogsRequest) -> AsyncIterator[bytes]:
+        lines = [f"{request.container.container} {number}\n".encode() for number in range(1, 6)]
+        for line in lines[-request.tail_lines :] if request.tail_lines > 0 else lines:
+            yield line
+        if request.follow:
+            await asyncio.sleep(0.2)
+            yield b"later\n"
+
+    async def execute(
+        self, endpoint: str, kind: str, inputs: AsyncIterable[node_pb2.StreamInput]
+    ) -> AsyncIterator[node_pb2.StreamOutput]:
+        messages = aiter(inputs)
+        start = (await anext(messages)).start
+        command = list(start.command)
+        if command[0] == "exit":
+            yield node_pb2.StreamOutput(stderr=b"bye\n")
+            yield node_pb2.StreamOutput(exit_code=int(command[1]))
+            return
+        async for message in messages:
+            if command[0] == "cat" and message.stdin:
+                yield node_pb2.StreamOutput(stdout=message.stdin.upper())
+            if message.stdin_closed:
+                break
+            if command[0] == "size" and message.HasField("size"):
+                yield node_pb2.StreamOutput(stdout=f"{message.size.width}x{message.size.height} tty={start.tty}\n".encode())
+                break
+        yield node_pb2.StreamOutput(exit_code=0)
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
 
 class Api:
@@ -60,7 +96,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     async def serve() -> None:
         settings = Settings(advertise_address="172.31.255.2")
         try:
-            async with real_api_server(directory, settings=settings) as server:
+            async with real_api_server(directory, settings=settings, nodes=FakeKubelets()) as server:
                 started.set_result(server)
                 await stop.wait()
         except BaseException as error:
