@@ -406,3 +406,38 @@ def test_about_the_server(kctl: Kctl) -> None:
     rows = [line.split() for line in kctl("api-resources").out.splitlines()]
     assert ["deployments", "deploy", "apps/v1", "true", "Deployment"] in rows
     assert "is running at https://127.0.0.1" in kctl("cluster-info").out
+
+
+def test_drain_asks_again_when_a_budget_forbids_it(
+    kctl: Kctl, api: Any, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kctl.commands import drain
+    from kctl.errors import StatusError
+    from kctl.rest import RestClient
+
+    node = f"node-{namespace}"
+    api.client.create("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}})
+    body = json.loads(json.dumps(POD))
+    body["spec"]["nodeName"] = node
+    api.client.create(f"/api/v1/namespaces/{namespace}/pods", body)
+    refusals = [StatusError({"code": 429, "reason": "TooManyRequests", "message": "it would violate the budget"})] * 2
+    create = RestClient.create
+
+    def sometimes(self: RestClient, path: str, *arguments: Any) -> Any:
+        if path.endswith("/eviction") and refusals:
+            raise refusals.pop()
+        return create(self, path, *arguments)
+
+    monkeypatch.setattr(RestClient, "create", sometimes)
+    monkeypatch.setattr(drain, "RETRY_S", 0.05)
+    thread = threading.Thread(target=lambda: finish_deletion(api, namespace))
+    thread.start()
+    result = kctl("drain", node, "--force")
+    thread.join()
+    assert (result.code, result.out.splitlines()[-1]) == (0, f"node/{node} drained"), result.err
+    assert result.err.count("will retry") == 2
+    refusals += [StatusError({"code": 429, "message": "never"})] * 1000
+    api.client.create(f"/api/v1/namespaces/{namespace}/pods", body | {"metadata": {"name": "q"}})
+    late = kctl("drain", node, "--force", "--timeout=300ms")
+    assert late.code == 1
+    assert "global timeout reached" in late.err
