@@ -1,6 +1,6 @@
 """The kubelets over gRPC: one channel for each endpoint, kept while it is used, mutual TLS with the cluster's CA."""
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from typing import Any
 
 import grpc
@@ -30,7 +30,7 @@ class GrpcNodes:
         self._credentials = (ca, key, certificate)
         self._channels: dict[str, grpc.aio.Channel] = {}
 
-    async def logs(self, endpoint: str, request: node_pb2.LogsRequest) -> AsyncIterator[bytes]:
+    async def logs(self, endpoint: str, request: node_pb2.LogsRequest) -> AsyncGenerator[bytes, None]:
         """See `ports.Nodes.logs`."""
         call = self._stub(endpoint).Logs(request)
         try:

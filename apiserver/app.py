@@ -141,7 +141,10 @@ class Assembly:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Caches, bootstrap and background work; the body runs once all of it stands. Closes the storage at the end."""
+        """Caches, bootstrap and background work; the body runs once all of it stands. Closes the storage at the end.
+
+        What the body raises leaves as it is; so does what ends a background task, after the body has been cancelled.
+        """
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -169,6 +172,10 @@ class Assembly:
                 finally:
                     for task in tasks:
                         task.cancel()
+        except BaseExceptionGroup as group_error:
+            if len(group_error.exceptions) > 1:
+                raise
+            raise group_error.exceptions[0] from None
         finally:
             await self.nodes.close()
             await self.storage.close()

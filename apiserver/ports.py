@@ -1,6 +1,6 @@
 """What the handler chain needs from outside beyond storage, and what may be put in its place."""
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from typing import Protocol
 
 from apiserver.core.request import Request, User
@@ -22,7 +22,7 @@ class Authorizer(Protocol):
 class Nodes(Protocol):
     """The kubelets, each reached at `host:port`. Whatever goes wrong is raised as ApiError; streams end when closed."""
 
-    def logs(self, endpoint: str, request: node_pb2.LogsRequest) -> AsyncIterator[bytes]: ...
+    def logs(self, endpoint: str, request: node_pb2.LogsRequest) -> AsyncGenerator[bytes, None]: ...
 
     def execute(
         self, endpoint: str, kind: str, inputs: AsyncIterable[node_pb2.StreamInput]

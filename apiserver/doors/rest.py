@@ -46,6 +46,7 @@ Check = Callable[[], str | None]
 
 JSON = "application/json"
 WATCH_TIMEOUT_S = 3600.0
+WRITE_TIMEOUT_S = 30.0
 DRAIN_S = 5.0
 LIST_PART_BYTES = 256 << 10
 _HEALTH = ("/healthz", "/livez", "/readyz")
@@ -147,7 +148,8 @@ class RestDoor:
         metrics = self._api.metrics
         metrics.in_flight.labels("readOnly").set(self._api.reads.in_flight)
         metrics.in_flight.labels("mutating").set(self._api.writes.in_flight)
-        return web.Response(body=generate_latest(metrics.registry), content_type="text/plain")
+        headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        return web.Response(body=generate_latest(metrics.registry), headers=headers)
 
     def _health(self, path: str, *, verbose: bool) -> web.Response:
         kind, _, one = path.strip("/").partition("/")
@@ -172,12 +174,15 @@ class RestDoor:
             await response.prepare(request)
             try:
                 async for batch in watching.batches:
-                    await response.write(_bookmark(watching, batch) if batch.bookmark else batch.payload)
+                    async with asyncio.timeout(WRITE_TIMEOUT_S):
+                        await response.write(_bookmark(watching, batch) if batch.bookmark else batch.payload)
             except ApiError as error:
                 await response.write(b'{"type":"ERROR","object":%b}\n' % codec.encode(error.status))
             await response.write_eof()
         except ConnectionError:
             pass  # the client has gone; that is how watches usually end
+        except TimeoutError:
+            _cut_off(request)
         finally:
             gauge.dec()
             ending.cancel()
@@ -297,20 +302,28 @@ async def _stream(request: web.BaseRequest, streaming: Streaming) -> web.StreamR
     try:
         await response.prepare(request)
         async for chunk in chunks:
-            await response.write(chunk)
+            async with asyncio.timeout(WRITE_TIMEOUT_S):
+                await response.write(chunk)
         await response.write_eof()
     except ConnectionError:
         pass  # the client has gone; closing the chunks tells the source
+    except TimeoutError:
+        _cut_off(request)
     except ApiError as error:
         log.info("a stream was broken off", extra={"path": request.path, "error": error.status.message})
-        response.force_close()
-        if request.transport is not None:
-            request.transport.close()
+        _cut_off(request)
     finally:
         close: Any = getattr(chunks, "aclose", None)
         if close is not None:
             await close()
     return response
+
+
+def _cut_off(request: web.BaseRequest) -> None:
+    """Break the connection, so that its client cannot take what came for all there is."""
+    log.info("a stream was cut off", extra={"path": request.path})
+    if request.transport is not None:
+        request.transport.abort()
 
 
 async def _expired_watch(request: web.BaseRequest, error: ApiError) -> web.StreamResponse:

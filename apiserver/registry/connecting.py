@@ -1,6 +1,7 @@
 """log, exec, attach, portforward: from a pod to the kubelet that has its containers."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from apimachinery import codec, errors
 from apimachinery.clock import Clock
@@ -10,6 +11,8 @@ from apiserver.core.containers import connection, kubelet_endpoint, logs_request
 from apiserver.core.request import Connecting, Request, Streaming
 from apiserver.ports import Nodes
 from apiserver.registry.store import ObjectStore
+
+FIRST_CHUNK_TIMEOUT_S = 1.0
 
 
 class Connections:
@@ -41,22 +44,29 @@ class Connections:
         return kubelet_endpoint(codec.decode(Node, node.data))
 
 
-async def _begun(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The stream once its first chunk is there, so that a refusal still becomes a Status and not a broken stream."""
+async def _begun(chunks: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    """The stream once its first chunk is there, so that a refusal still becomes a Status and not a broken stream.
+
+    A silent stream is begun all the same after a while: a container that says nothing is no reason to wait.
+    """
+    first = asyncio.ensure_future(anext(chunks, b""))
     try:
-        first = await anext(chunks)
-    except StopAsyncIteration:
-        first = b""
+        await asyncio.wait((first,), timeout=FIRST_CHUNK_TIMEOUT_S)
+    except asyncio.CancelledError:
+        first.cancel()
+        raise
+    if first.done():
+        first.result()
+    return _rest(first, chunks)
 
-    async def rest() -> AsyncIterator[bytes]:
-        try:
-            if first:
-                yield first
-            async for chunk in chunks:
-                yield chunk
-        finally:
-            close = getattr(chunks, "aclose", None)
-            if close is not None:
-                await close()
 
-    return rest()
+async def _rest(first: "asyncio.Future[bytes]", chunks: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    try:
+        if chunk := await first:
+            yield chunk
+        async for chunk in chunks:
+            yield chunk
+    finally:
+        first.cancel()
+        await asyncio.wait((first,))
+        await chunks.aclose()

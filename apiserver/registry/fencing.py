@@ -5,7 +5,7 @@ moves the revision too: the guard then fails although the leader still leads, so
 from the cache) and the write is tried again; a deposed leader is found out by the comparison. Leases are renewed every
 second, writes take milliseconds: a few tries are enough."""
 
-from apimachinery import codec
+from apimachinery import codec, errors
 from apimachinery.kinds import Lease
 from apimachinery.resources import LEASES, Resource
 from apiserver.core.request import Fence
@@ -46,16 +46,22 @@ class Fenced:
         self._resource = resource
         self._name = name
         self._failures = 0
+        self._key = b""
 
     async def guards(self) -> tuple[Guard, ...]:
         """The guards to write under; raises ApiError (409) when the claim does not hold."""
         if self._fence is None:
             return ()
         fresh = self._failures > 0
-        return (await guard_for(self._reader, self._fence, self._resource, self._name, fresh=fresh),)
+        guard = await guard_for(self._reader, self._fence, self._resource, self._name, fresh=fresh)
+        self._key = guard.key
+        return (guard,)
 
     def failed(self, error: port.GuardFailed) -> None:
         """Note that a guard has failed; raises ApiError (409) when that was not a matter of renewal, or happens too often."""
         self._failures += 1
-        if self._fence is None or self._failures >= ATTEMPTS_MAX:
+        if error.key != self._key:
+            detail = "what was reserved for it has been given to another; please try again"
+            raise errors.conflict(self._resource.plural, self._name, detail, group=self._resource.group) from error
+        if self._failures >= ATTEMPTS_MAX:
             raise storage_error(error, self._resource, self._name) from error

@@ -281,11 +281,19 @@ def _document(written: Written, warnings: tuple[str, ...]) -> Document:
 
 
 def _deleted(resource: Resource, name: str, written: Written) -> Document:
-    if not written.removed or resource in RETURNED_WHEN_REMOVED:
+    uid = _uid_in(written.data)
+    if not written.removed or (resource in RETURNED_WHEN_REMOVED and uid is not None):
         return Document(written.data, written.revision)
-    uid = msgspec.json.decode(written.data, type=_OnlyMeta).metadata.uid
-    details = StatusDetails(name=name, group=resource.group, kind=resource.plural, uid=uid)
+    details = StatusDetails(name=name, group=resource.group, kind=resource.plural, uid=uid or "")
     return Document(codec.encode(Status(status="Success", details=details)), written.revision)
+
+
+def _uid_in(data: bytes) -> str | None:
+    """The uid in an object's JSON, None when that cannot be read."""
+    try:
+        return msgspec.json.decode(data, type=_OnlyMeta).metadata.uid
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
 
 
 class _OnlyUid(msgspec.Struct):
