@@ -1,6 +1,6 @@
 """Controllers over an imitated API in virtual time: a stage on which tests let them work, crash and recover.
 
-`Stage` owns the API and the players: `start` brings up informers and controllers as one process would, `crash` ends them between two
+`Stage` owns the API and the players: Cached objects are read-only: ending the process checks that nobody changed one. `start` brings up informers and controllers as one process would, `crash` ends them between two
 awaits, `Machines` plays scheduler and kubelets. Waiting is `until(condition)`, in virtual seconds.
 """
 
@@ -102,6 +102,7 @@ class Stage:
         self._tasks: list[asyncio.Task[Any]] = []
         self._players: list[asyncio.Task[Any]] = []
         self._seed = seed
+        self._cached: dict[int, tuple[Object, bytes]] = {}
 
     async def start(self, transport: Any = None) -> None:
         """Bring the process up: caches, then controllers."""
@@ -111,6 +112,9 @@ class Stage:
         self._tasks = [asyncio.create_task(each.run(), name=each.kind) for each in informers.all()]
         for informer in informers.all():
             await informer.synced.wait()
+        self._cached = {}
+        for informer in informers.all():
+            informer.on_event(self._remember)
         metrics = Metrics(CollectorRegistry())
         self.context = Context(client, informers, self.clock, rng, lambda _: self.told, metrics)
         self.controllers = self._build(self.context)
@@ -120,6 +124,13 @@ class Stage:
         """End the process where it stands."""
         await _end(self._tasks)
         self._tasks = []
+        for obj, as_cached in self._cached.values():
+            assert codec.encode(obj) == as_cached, f"somebody changed the cached {obj.kind} {obj.metadata.name}"
+        self._cached = {}
+
+    def _remember(self, event: Any, old: Object | None, new: Object | None) -> None:
+        if new is not None:
+            self._cached[id(new)] = (new, codec.encode(new))
 
     async def restart(self) -> None:
         await self.crash()
