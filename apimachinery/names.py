@@ -48,6 +48,11 @@ def dns_1123_subdomain(name: str) -> list[str]:
     return problems
 
 
+def search_domain(name: str) -> list[str]:
+    """DNS search domains: subdomains that may have underscores where letters may stand, and a dot at the end."""
+    return [] if name == "." else dns_1123_subdomain(name.removesuffix(".").replace("_", "a"))
+
+
 def wildcard_dns_1123_subdomain(name: str) -> list[str]:
     """Hosts that stand for all below them: `*.example.com`."""
     problems = _length(name, SUBDOMAIN_MAX)

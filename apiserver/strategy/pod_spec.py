@@ -137,8 +137,6 @@ def _validate_dns_config(config: PodDNSConfig, path: str) -> Errors:
         detail = f"must not have more than {SEARCH_CHARACTERS_MAX} characters (including spaces) in the search list"
         yield FieldError.invalid(f"{path}.searches", config.searches, detail)
     for index, search in enumerate(config.searches):
-        if search != ".":
-            plain = search.removesuffix(".").replace("_", "-")
-            yield from named(f"{path}.searches[{index}]", plain, names.dns_1123_subdomain)
+        yield from named(f"{path}.searches[{index}]", search, names.search_domain)
     for index, option in enumerate(config.options):
         yield from required(f"{path}.options[{index}]", option.name, "must not be empty")

@@ -28,6 +28,7 @@ ROWS = {
     "config key": Row(names.config_key, ("a", ".a", "A_b-c.d"), ("", ".", "..", "..a", "a/b", "a" * 254)),
     "port name": Row(names.port_name, ("http", "a1", "1-a"), ("", "1", "a--b", "-a", "a-", "a" * 16, "A")),
     "path segment": Row(names.path_segment, ("a", "A b"), (".", "..", "a/b", "a%b")),
+    "search domain": Row(names.search_domain, (".", "a.b.", "_a.b_c"), ("", "a b", "a..", "-a")),
     "wildcard": Row(names.wildcard_dns_1123_subdomain, ("*.a", "*.a.b"), ("a", "*", "*a.b", "")),
     "domain path": Row(names.domain_prefixed_path, ("a.io/x", "a/b/c"), ("a", "/x", "a/", "A/x", "a/b c")),
     "header": Row(names.http_header_name, ("X-A", "a1"), ("", "a b", "a:b")),
