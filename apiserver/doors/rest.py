@@ -2,6 +2,8 @@
 
 Lists and watches are put together from the shared bytes of the cache; nothing is encoded here. JSON is what is spoken; YAML is
 accepted in bodies. What clients prefer (tables, protobuf) falls back to JSON when they accept it at all, and is 406 when not.
+
+A client that goes away cancels its handler, which ends its reads, watches and streams; a write is carried through all the same.
 """
 
 import asyncio
@@ -68,7 +70,7 @@ class RestDoor:
 
     async def start(self, sockets: Sequence[socket.socket], context: ssl.SSLContext) -> None:
         """Serve on listening sockets."""
-        server = web.Server(self.serve, access_log=None, auto_decompress=False, handler_cancellation=False)
+        server = web.Server(self.serve, access_log=None, auto_decompress=False, handler_cancellation=True)
         self._runner = web.ServerRunner(server, shutdown_timeout=DRAIN_S)
         await self._runner.setup()
         for each in sockets:
@@ -114,7 +116,8 @@ class RestDoor:
             options=options,
         )
         try:
-            answer = await self._api.handle(wanted)
+            work = self._api.handle(wanted)
+            answer = await (self._api.carried_through(work) if verb.mutating else work)
         except ApiError as error:
             if verb is Verb.WATCH and errors.is_expired(error):
                 return await _expired_watch(request, error)

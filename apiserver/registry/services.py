@@ -80,7 +80,7 @@ class Allocator:
             return port.Guard(key, await self._storage.create(key, codec.encode(owner)))
         except port.KeyExists as error:
             taken = msgspec.json.decode(error.current.value, type=Owner)
-            return port.Guard(key, error.current.mod_revision) if taken.uid == owner.uid else None
+            return port.Guard(key, error.current.mod_revision) if taken == owner else None
         except port.StorageError as error:
             raise storage_error(error, SERVICES, owner.name) from error
 

@@ -27,17 +27,19 @@ class FakeKubelet(NodeServicer):
         self.logs: list[pb.LogsRequest] = []
         self.starts: list[pb.StreamStart] = []
         self.follower_left = asyncio.Event()
+        self.silent = False
 
     async def Logs(self, request: pb.LogsRequest, context: Any) -> AsyncIterator[pb.LogsChunk]:  # noqa: N802
         self.logs.append(request)
         if request.previous:
             await _abort(context, errors.bad_request("previous terminated container not found"))
-        for index in range(5):
+        for index in range(0 if self.silent else 5):
             yield pb.LogsChunk(data=b"line %d\n" % index)
         try:
             while request.follow:
                 await asyncio.sleep(0.02)
-                yield pb.LogsChunk(data=b"more\n")
+                if not self.silent:
+                    yield pb.LogsChunk(data=b"more\n")
         finally:
             self.follower_left.set()
 

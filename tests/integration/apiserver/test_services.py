@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from apiclient.client import Client
 from apimachinery import codec
+from apimachinery.clock import FakeClock
+from apimachinery.errors import ApiError
+from apimachinery.kinds import ObjectMeta, Service, ServicePort, ServiceSpec
+from apiserver.app import Settings
 from apiserver.core.allocation import CLUSTER_IPS, address_number
 from apiserver.registry.services import Owner
+from apiserver.storage.memory import MemoryStorage
+from apiserver.storage.port import Storage
 from tests.support.apiserver import RunningServer
+from tests.support.inprocess import InProcessTransport, in_process_api
 
 SERVICES = "/api/v1/namespaces/default/services"
 MERGE = {"Content_Type": "application/merge-patch+json"}
@@ -126,6 +137,29 @@ async def test_refused_writes_give_back_what_they_took(server: RunningServer, re
     assert await reserved(server, "clusterips") == before
     await rest("DELETE", SERVICES + "/s")
     assert len(await reserved(server, "clusterips")) == len(before) - 1
+
+
+async def test_several_api_servers_give_nothing_out_twice(storage: Callable[[], Storage]) -> None:
+    settings = Settings(prefix=f"/registry-{uuid.uuid4()}", service_cidr="10.96.0.0/26", node_port_range="30000-30063")
+    stores = [storage()] * 2 if isinstance(storage(), MemoryStorage) else [storage(), storage()]
+    async with (
+        in_process_api(clock=FakeClock(), rng=random.Random(1), storage=stores[0], settings=settings) as one,
+        in_process_api(clock=FakeClock(), rng=random.Random(2), storage=stores[1], settings=settings) as two,
+    ):
+        clients = [Client(InProcessTransport(each.api)) for each in (one, two)]
+
+        async def create(index: int) -> Service:
+            spec = ServiceSpec(type="NodePort", ports=[ServicePort(port=80)])
+            service = Service(metadata=ObjectMeta(name=f"s{index}", namespace="default"), spec=spec)
+            return await clients[index % 2].create(service)
+
+        made = await asyncio.gather(*[create(index) for index in range(60)])
+        assert len({each.spec.cluster_ip for each in made}) == 60, "all that the network has but two that are kept"
+        assert len({each.spec.ports[0].node_port for each in made}) == 60
+        with pytest.raises(ApiError, match="range is full"):
+            await create(60)
+        await clients[0].delete(Service, "s1", "default")
+        assert (await create(60)).spec.cluster_ip == made[1].spec.cluster_ip
 
 
 @pytest.mark.parametrize("address", ["10.96.3.3"])

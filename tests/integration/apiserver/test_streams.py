@@ -90,6 +90,13 @@ async def test_followed_log_ends_with_its_reader(setting: Setting) -> None:
     await asyncio.wait_for(setting.kubelet.follower_left.wait(), WAIT_S)
 
 
+async def test_a_silent_log_is_begun(setting: Setting) -> None:
+    setting.kubelet.silent = True
+    async with setting.session.get(f"{setting.server.url}{PODS}/p/log?follow=true") as response:
+        assert response.status == 200
+    await asyncio.wait_for(setting.kubelet.follower_left.wait(), WAIT_S)
+
+
 @pytest.mark.parametrize(
     ("path", "code", "says"),
     [
