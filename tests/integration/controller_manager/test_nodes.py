@@ -432,3 +432,22 @@ async def test_no_cidr_left_is_told() -> None:
     scene.api.remove(Node, holder)
     await scene.until(lambda: all(cidrs(scene).values()), timeout_s=120)
     await scene.stop()
+
+
+async def test_what_an_earlier_leader_believed_evicts_nobody_before_it_is_seen_again() -> None:
+    scene = Stage(build)
+    kubelets = Kubelets(scene, "a", "b", "c")
+    suspected = scene.api.find(Node, "b")
+    assert suspected is not None
+    suspected.status.conditions[0].status = "Unknown"
+    scene.api.put(suspected)
+    scene.api.seed(pod(scene, "p1", "b"))
+    await scene.start()
+    await scene.until(lambda: "unreachable:NoSchedule" in taints(scene, "b"))
+    await asyncio.sleep(GRACE_S - 1)
+    assert "unreachable:NoExecute" not in taints(scene, "b")
+    scene.play(kubelets.run())
+    await scene.until(lambda: taints(scene, "b") == set())
+    await asyncio.sleep(20)
+    assert not is_going(scene, "p1")
+    await scene.stop()

@@ -282,3 +282,37 @@ async def test_minimum_ready_time_is_waited_for_without_any_event() -> None:
     took_s = await scene.until(available(scene, 1))
     assert 9 <= took_s <= 12
     await scene.stop()
+
+
+async def test_while_the_cache_lags_behind_its_own_creates_nothing_more_is_created() -> None:
+    scene = stage()
+    await scene.start()
+    scene.api.drop = lambda resource, event: resource.plural == "pods"
+    scene.api.seed(replica_set(3))
+    await scene.settle()
+    for controller in scene.controllers:
+        controller.resync()
+    scale(scene, 5)
+    await scene.settle()
+    assert len(scene.created(Pod)) == 3
+    scene.api.drop = lambda resource, event: False
+    scene.forget_history()
+    scene.play(Machines(scene).run())
+    await scene.until(available(scene, 5))
+    assert len(scene.created(Pod)) == 5
+    await scene.stop()
+
+
+async def test_a_set_that_is_gone_but_still_cached_adopts_nothing() -> None:
+    scene = stage()
+    scene.api.seed(replica_set(0))
+    await scene.start()
+    scene.api.drop = lambda resource, event: resource.plural == "replicasets"
+    scene.api.remove(ReplicaSet, "web", "default")
+    free = {"metadata": {"name": "free", "namespace": "default", "labels": {"app": "web"}}, "spec": {"containers": []}}
+    scene.api.seed(convert(Pod, free))
+    await scene.settle()
+    left = scene.api.find(Pod, "free", "default")
+    assert left is not None
+    assert left.metadata.owner_references == []
+    await scene.stop()
