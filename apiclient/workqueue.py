@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from apimachinery.clock import Clock
-from apimachinery.errors import ApiError
+from apimachinery.errors import ApiError, is_conflict
 
 
 class WorkQueue:
@@ -142,7 +142,9 @@ async def work(queue: WorkQueue, reconcile: Callable[[str], Awaitable[None]], *,
         try:
             await reconcile(key)
         except Exception as error:  # one poison object must not stop the others
-            log.warning(
+            # a conflict is a lost race, no fault: the cache will have caught up by the next try
+            log.log(
+                logging.INFO if is_conflict(error) else logging.WARNING,
                 "could not reconcile, will retry",
                 extra={"key": key, "error": str(error) or type(error).__name__},
                 exc_info=not isinstance(error, ApiError),
