@@ -149,7 +149,7 @@ class _Builder:
             return
         if before is not None and (before.state.terminated is not None or before.state.running is not None):
             status.last_state = _lost(before)
-        if self.inputs.ended:
+        if self.inputs.ended and self._may_have_run(container):
             status.state = ContainerState(terminated=ContainerStateTerminated(
                 exit_code=137,
                 reason="ContainerStatusUnknown",
@@ -157,6 +157,20 @@ class _Builder:
             ))
             return
         status.state = ContainerState(waiting=self._waiting(container))
+
+    def _may_have_run(self, container: Container) -> bool:
+        """Whether a container without a trace can be one that ran: not if the init containers never got as far as it."""
+        inits = [each.name for each in self.pod.spec.init_containers]
+        if self.initialized:
+            return True
+        if container.name not in inits:
+            return False
+        return any(self._has_run(name) for name in inits[inits.index(container.name) + 1 :])
+
+    def _has_run(self, name: str) -> bool:
+        before = self._previous(name)
+        known = before is not None and (before.state.terminated is not None or before.last_state.terminated is not None)
+        return known or bool(self.seen.history(name))
 
     def _wanted_again(self, container: Container) -> bool:
         return not self.inputs.ended and self.inputs.verdict is None and restart_policy(self.pod) == "Always"
@@ -198,8 +212,7 @@ class _Builder:
         found = self._obstacle(container)
         if found is not None:
             return found
-        behind = any(each.name == container.name for each in self.pod.spec.containers) and not self.initialized
-        return ContainerStateWaiting(reason="PodInitializing" if behind else "ContainerCreating")
+        return ContainerStateWaiting(reason="PodInitializing" if self.pod.spec.init_containers else "ContainerCreating")
 
     def _obstacle(self, container: Container) -> ContainerStateWaiting | None:
         trouble = self.inputs.troubles.get(container.name)

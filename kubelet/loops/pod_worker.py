@@ -574,7 +574,7 @@ class PodWorker:
     async def _end_containers(self) -> None:
         self._stale |= {each.id for each in self._seen.running()}
         await self._refresh()
-        grace_s = grace_period_s(self._api)
+        grace_s = self._ending_grace_s()
         for group in stop_order(self.pod, self._seen):
             stops = [asyncio.create_task(self._stop(each, grace_s, ""), name=f"stop/{each.name}") for each in group]
             pending: set[asyncio.Task[Any]] = set(stops)
@@ -584,7 +584,7 @@ class PodWorker:
                 done, _ = await asyncio.wait({*pending, waker}, return_when=asyncio.FIRST_COMPLETED)
                 waker.cancel()
                 pending -= done
-                shorter_s = grace_period_s(self._api)
+                shorter_s = self._ending_grace_s()
                 if pending and shorter_s < grace_s:
                     grace_s = shorter_s
                     pending |= {
@@ -596,6 +596,11 @@ class PodWorker:
             for each in group:
                 await self._refresh_container(each.id)
         self.version += 1
+
+    def _ending_grace_s(self) -> int:
+        """An object that is gone before its containers are was deleted by force: they get little time."""
+        grace_s = grace_period_s(self._api)
+        return min(grace_s, _MINIMUM_GRACE_S) if self._removed else grace_s
 
     async def _stop_sandboxes(self) -> None:
         """Give the network back; what cannot be stopped now is tried again."""

@@ -103,6 +103,15 @@ CASES = (
         conditions={"Initialized": "False"},
     ),
     Case(
+        "never begun, because its init container failed",
+        make_seen(make_record("i", state="exited", code=3)),
+        "Failed",
+        "waiting PodInitializing",
+        pod={"initContainers": [INIT], "restartPolicy": "Never"},
+        inputs={"ended": True},
+        conditions={"Initialized": "False", "Ready": "False"},
+    ),
+    Case(
         "a final phase stays",
         make_seen(make_record()),
         "Failed",
@@ -144,6 +153,22 @@ def test_status(case: Case) -> None:
     pod.status = status
     again = pod_status(pod, case.seen, StatusInputs(now=datetime.fromtimestamp(START + 60, UTC), host_ip="172.31.255.2", **case.inputs))
     assert status_patch(status, again) == {}
+
+
+def test_init_containers_behind_the_one_that_failed_wait() -> None:
+    inits = [INIT, {"name": "j", "image": "busybox:1"}]
+    seen = make_seen(make_record("i", state="exited", code=3))
+    status = pod_status(
+        make_pod(initContainers=inits, restartPolicy="Never"), seen, StatusInputs(now=NOW, host_ip="", ended=True)
+    )
+    assert [words(each.state) for each in status.init_container_statuses] == ["terminated Error 3", "waiting PodInitializing"]
+    lost = pod_status(
+        make_pod(initContainers=inits[::-1], restartPolicy="Never"), seen, StatusInputs(now=NOW, host_ip="", ended=True)
+    )
+    assert [words(each.state) for each in lost.init_container_statuses] == [
+        "terminated ContainerStatusUnknown 137",
+        "terminated Error 3",
+    ]
 
 
 def test_messages() -> None:
