@@ -175,9 +175,9 @@ def _validate_counts(counts: dict[str, int | None], observed_generation: int | N
         yield from not_negative(f"status.{name}", count)
     yield from not_negative("status.observedGeneration", observed_generation)
     total = counts["replicas"] or 0
-    for name in counts.keys() - {"replicas", "unavailableReplicas"}:
-        if (counts[name] or 0) > total:
-            yield FieldError.invalid(f"status.{name}", counts[name], "cannot be greater than status.replicas")
+    for name, count in counts.items():
+        if name not in ("replicas", "unavailableReplicas") and count is not None and count > max(total, 0):
+            yield FieldError.invalid(f"status.{name}", count, "cannot be greater than status.replicas")
     if (counts["availableReplicas"] or 0) > (counts["readyReplicas"] or 0):
         yield FieldError.invalid(
             "status.availableReplicas", counts["availableReplicas"], "cannot be greater than readyReplicas"

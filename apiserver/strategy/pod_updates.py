@@ -12,8 +12,6 @@ from msgspec.structs import replace
 from apimachinery.errors import FieldError
 from apimachinery.kinds import Container, ContainerStatus, Pod, PodSpec, Toleration
 from apiserver.strategy.checks import INT32_MAX, Errors, in_range, unchanged
-from apiserver.strategy.pod_containers import validate_image
-from apiserver.strategy.pod_scheduling import validate_affinity, validate_tolerations
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -25,7 +23,7 @@ IMMUTABLE_SPEC = (
 
 
 def validate_spec_update(new: PodSpec, old: PodSpec, path: str) -> Errors:
-    """`new` may differ from `old` in images, deadline, added tolerations, removed gates; more while gates hold the pod back."""
+    """What may differ: images, the deadline, added tolerations, removed gates; more while gates hold the pod back."""
     if new == old:
         return
     for name, ours, theirs in (
@@ -35,13 +33,9 @@ def validate_spec_update(new: PodSpec, old: PodSpec, path: str) -> Errors:
         if len(ours) != len(theirs):
             yield FieldError.forbidden(f"{path}.{name}", "pod updates may not add or remove containers")
             return
-        for index, container in enumerate(ours):
-            yield from validate_image(container.image, f"{path}.{name}[{index}].image")
     yield from _validate_deadline(new.active_deadline_seconds, old.active_deadline_seconds, f"{path}.activeDeadlineSeconds")
     yield from _validate_gates(new, old, f"{path}.schedulingGates")
     yield from _validate_tolerations(new.tolerations, old.tolerations, f"{path}.tolerations")
-    if old.scheduling_gates and new.affinity is not None:
-        yield from validate_affinity(new.affinity, f"{path}.affinity")
     changed = _changed_fields(_as_before(new, old), old)
     if changed:
         yield FieldError.forbidden(path, f"{IMMUTABLE_SPEC}; changed: {', '.join(changed)}")
@@ -106,7 +100,6 @@ def _validate_tolerations(new: Sequence[Toleration], old: Sequence[Toleration], 
         if _without_seconds(toleration) not in kept:
             yield FieldError.forbidden(path, "existing toleration can not be modified except its tolerationSeconds")
             return
-    yield from validate_tolerations(new, path)
 
 
 def _without_seconds(toleration: Toleration) -> Toleration:
