@@ -1,7 +1,8 @@
 """Controllers over an imitated API in virtual time: a stage on which tests let them work, crash and recover.
 
-`Stage` owns the API and the players: Cached objects are read-only: ending the process checks that nobody changed one. `start` brings up informers and controllers as one process would, `crash` ends them between two
-awaits, `Machines` plays scheduler and kubelets. Waiting is `until(condition)`, in virtual seconds.
+`Stage` owns the API and the players: `start` brings up informers and controllers as one process would, `crash` ends them
+between two awaits and checks that nobody has changed a cached object, `Machines` plays scheduler and kubelets. Waiting is
+`until(condition)`, in virtual seconds.
 """
 
 from __future__ import annotations
@@ -174,12 +175,11 @@ class Stage:
     def created(self, cls: type[Object]) -> list[str]:
         """Names of all objects of a class that ever came to be, in order."""
         kind = cls.__name__
-        found = [
+        return [
             plain["metadata"]["name"]
             for _, resource, event, plain, _ in self.api._history
             if resource.kind == kind and event == "ADDED"
         ]
-        return found
 
     def writes(self, verb: Verb, plural: str) -> list[Write]:
         return [each for each in self.api.writes if each.verb == verb and each.name.resource.plural == plural]
