@@ -30,6 +30,7 @@ from cluster.errors import ClusterError
 from tests.support.rest import STRATEGIC_PATCH, RefusedError, Rest, path_of
 from tests.support.waiting import DEFAULT_TIMEOUT_S, eventually, recorded
 
+PROJECT = Path(__file__).resolve().parents[2]
 NAME_PREFIX = "e2e-"
 KCTL_TIMEOUT_S = 60.0
 CREATE_TIMEOUT_S = 110.0
@@ -88,6 +89,15 @@ class LocalCluster:
         result = subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s, check=False)
         assert not check or result.returncode == 0, f"{command} on {node} ended with {result.returncode}: {result.stderr}"
         return result
+
+    def fetch_from(self, node: str, address: str, port: int, path: str = "/") -> tuple[int, str]:
+        """Status and body of a GET from inside a node."""
+        program = (
+            "import sys; from tests.support.load import fetch; print(*fetch(int(sys.argv[2]), sys.argv[3], host=sys.argv[1]))"
+        )
+        result = self.inside(node, "env", f"PYTHONPATH={PROJECT}", sys.executable, "-c", program, address, str(port), path)
+        status, _, body = result.stdout.removesuffix("\n").partition(" ")
+        return int(status), body
 
     def logs(self) -> dict[tuple[str, str], Path]:
         """The log file of each process, by node and name."""
@@ -350,8 +360,7 @@ def _kctl_command(arguments: Sequence[str]) -> list[str]:
 
 
 def _environment(kubeconfig: Path) -> dict[str, str]:
-    project = Path(__file__).resolve().parents[2]
-    return {**os.environ, "KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(project)}
+    return {**os.environ, "KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(PROJECT)}
 
 
 def _run_kctl(
