@@ -410,7 +410,7 @@ def _daemon_environment(environment: Mapping[str, str]) -> dict[str, str]:
         "PYTHONPATH": str(PROJECT_ROOT),
         # Threads of numpy's linear algebra would not survive the forks, and nothing here multiplies matrices.
         "OPENBLAS_NUM_THREADS": "1",
-        # gRPC would prepare for forks that go on without exec, and complain of each program that is run; there are none of those.
+        # gRPC would prepare for forks without exec, which nothing here makes, and comment on each program that is run.
         "GRPC_ENABLE_FORK_SUPPORT": "0",
         **kept,
     }
