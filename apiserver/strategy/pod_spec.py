@@ -80,7 +80,6 @@ def _validate_names(spec: PodSpec, path: str) -> Errors:
         ("nodeName", spec.node_name, names.dns_1123_subdomain),
         ("priorityClassName", spec.priority_class_name, names.dns_1123_subdomain),
         ("runtimeClassName", spec.runtime_class_name, names.dns_1123_subdomain),
-        ("schedulerName", spec.scheduler_name, names.dns_1123_subdomain),
         ("hostname", spec.hostname, names.dns_1123_label),
         ("subdomain", spec.subdomain, names.dns_1123_label),
         ("hostnameOverride", spec.hostname_override, names.dns_1123_subdomain),
