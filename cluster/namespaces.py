@@ -2,7 +2,9 @@
 
 A network namespace is held by a file descriptor of the daemon: it lives as long as that is open or a process is inside, and
 takes its interfaces along when it goes. The switch is a namespace with a bridge; each node is joined to it by a veth pair
-whose other end is the node's eth0. Nothing has a default route, so no packet leaves the namespaces of the cluster.
+whose other end is the node's eth0. Nothing has a default route, so no packet leaves the namespaces of the cluster. A node has a
+route for Service addresses, because the kernel asks for one before kube_proxy's rules send the packet elsewhere; what no rule
+wants ends at the switch, which forwards nothing.
 
 Functions that change the namespaces of the caller are for single-threaded processes.
 """
@@ -19,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cluster import paths
-from cluster.spec import NODE_NETWORK, SWITCH_IP, NodeSpec
+from cluster.spec import NODE_NETWORK, SERVICE_CIDR, SWITCH_IP, NodeSpec
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
@@ -40,7 +42,7 @@ NODE_SYSCTLS = {
     # A neighbour must not reach what listens on the node's 127.0.0.1 (CVE-2020-8558).
     "net/ipv4/conf/all/route_localnet": "0",
 }
-SWITCH_SYSCTLS = {"net/bridge/bridge-nf-call-iptables": "0"}
+SWITCH_SYSCTLS = {"net/ipv4/ip_forward": "0", "net/bridge/bridge-nf-call-iptables": "0"}
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -147,6 +149,7 @@ def new_node_network(switch: int, node: NodeSpec) -> int:
                 "link set lo up",
                 f"addr add {node.ip}/{NODE_NETWORK.prefixlen} dev {NODE_INTERFACE}",
                 f"link set {NODE_INTERFACE} up",
+                f"route add {SERVICE_CIDR} via {SWITCH_IP} dev {NODE_INTERFACE}",
             )
             _set_sysctls(NODE_SYSCTLS)
     except BaseException:

@@ -221,7 +221,8 @@ def test_the_kubeconfig_leads_to_the_cluster(cluster: machine.Machine, environme
 
 def test_nodes_reach_each_other_and_nothing_else(cluster: machine.Machine) -> None:
     assert inside(WORKER, "hostname").strip() == WORKER
-    assert "default" not in inside(WORKER, "ip", "route")
+    routes = inside(WORKER, "ip", "route").splitlines()
+    assert sorted(line.split(" ")[0] for line in routes) == ["10.96.0.0/16", "172.31.255.0/24"], routes
     # etcd's peer port of the control plane answers; its client port listens on its own 127.0.0.1 only.
     assert dial(WORKER, "172.31.255.2", 2380)
     assert not dial(WORKER, "172.31.255.2", 2379)
