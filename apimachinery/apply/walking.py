@@ -1,0 +1,223 @@
+"""Walks over plain data beside its Shape: the fields an object gives, and what differs between two objects.
+
+In the fields of a configuration, structs count only through their members, while elements of lists, entries of maps and empty
+maps count themselves. In a difference everything that came or went counts, containers included.
+Source: the Kubernetes page "Server-Side Apply" and the entries that Kubernetes writes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from apimachinery.apply.elements import FIELD, SELF, key_element, value_element
+from apimachinery.apply.fields import FieldSet, Node
+from apimachinery.apply.shapes import FREE, LEAF, Form, Shape
+from apimachinery.patches.common import equal
+
+_ABSENT: Final = object()
+_MAPS = frozenset((Form.STRUCT, Form.MAP, Form.FREE))
+_LISTS = frozenset((Form.KEYED_LIST, Form.SET))
+
+
+def member_shape(shape: Shape, name: str) -> Shape:
+    """The shape below a map-like place."""
+    if shape.form is Form.STRUCT:
+        found = shape.fields.get(name)
+        return found if found is not None else shape.element or FREE
+    return shape.element or FREE
+
+
+def is_declared(shape: Shape, name: str) -> bool:
+    return shape.form is Form.STRUCT and name in shape.fields
+
+
+def holds_members(shape: Shape, value: Any) -> bool:
+    """Whether this is a map whose members have owners of their own."""
+    return isinstance(value, dict) and shape.form in _MAPS
+
+
+def holds_elements(shape: Shape, value: Any) -> bool:
+    """Whether this is a list whose elements have owners of their own."""
+    return isinstance(value, list) and shape.form in _LISTS
+
+
+def element_of(shape: Shape, item: Any) -> str:
+    """The path element of an item of a keyed list or set; one without its keys is known by its whole value."""
+    if shape.form is Form.KEYED_LIST:
+        found = key_element(item, shape.keys, shape.key_defaults)
+        if found is not None:
+            return found
+    return value_element(item)
+
+
+def by_element(shape: Shape, items: Sequence[Any]) -> dict[str, list[Any]]:
+    """The items of a keyed list or set by path element; more than one where an element stands twice."""
+    found: dict[str, list[Any]] = {}
+    for item in items:
+        found.setdefault(element_of(shape, item), []).append(item)
+    return found
+
+
+def fields_of(shape: Shape, value: Any) -> FieldSet:
+    """The fields that a configuration gives."""
+    return FieldSet(_given(shape, value) or {})
+
+
+def _given(shape: Shape, value: Any) -> Node | None:
+    """The node of a place, None when the place is not itself in the set and nothing below it is."""
+    if holds_members(shape, value):
+        node: Node = {}
+        for name, member in value.items():
+            below = _given(member_shape(shape, name), member)
+            if member is None or member == {}:
+                below = {}
+            elif not is_declared(shape, name):
+                below = {SELF: {}, **below} if below else {}
+            if below is not None:
+                node[FIELD + name] = below
+        return node or None
+    if holds_elements(shape, value):
+        node = {}
+        for element, items in by_element(shape, value).items():
+            below = _given(shape.element or LEAF, items[0]) if len(items) == 1 else None
+            node[element] = {SELF: {}, **below} if below else {}
+        return node or None
+    return {}
+
+
+def _whole(shape: Shape, value: Any) -> Node:
+    """The node of something that came or went as a whole: all of its places."""
+    if not value:
+        return {}
+    if holds_members(shape, value):
+        return {SELF: {}, **{FIELD + name: _whole(member_shape(shape, name), member) for name, member in value.items()}}
+    if holds_elements(shape, value):
+        node: Node = {SELF: {}}
+        for element, items in by_element(shape, value).items():
+            node[element] = _whole(shape.element or LEAF, items[0]) if len(items) == 1 else {}
+        return node
+    return {}
+
+
+@dataclass
+class Difference:
+    """What differs: `changed` came or has another value, `removed` is gone; both as trees of a FieldSet."""
+
+    changed: Node = field(default_factory=dict)
+    removed: Node = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.removed)
+
+    def excluding(self, ignored: FieldSet) -> "Difference":
+        if not ignored:
+            return self
+        changed, removed = (FieldSet(tree).without_subtrees(ignored).tree for tree in (self.changed, self.removed))
+        return Difference(changed, removed)
+
+
+def difference(shape: Shape, before: Any, after: Any) -> Difference:
+    """What differs between two objects; the order of lists with owners for each element does not count."""
+    result = Difference()
+    if before is not after and before != after:
+        _compare(shape, before, after, result.changed, result.removed)
+    return result
+
+
+def _compare(shape: Shape, before: Any, after: Any, changed: Node, removed: Node) -> bool:
+    """Fill the nodes of one place that both have; true when the place itself has another value."""
+    before, after = _matched(before, after)
+    if holds_members(shape, after) and isinstance(before, dict):
+        _compare_members(shape, before, after, changed, removed)
+        return False
+    if holds_elements(shape, after) and isinstance(before, list):
+        _compare_elements(shape, before, after, changed, removed)
+        return False
+    if equal(before, after):
+        return False
+    if holds_members(shape, after) or holds_elements(shape, after):
+        changed.update(_whole(shape, after))
+    if holds_members(shape, before) or holds_elements(shape, before):
+        removed.update((element, node) for element, node in _whole(shape, before).items() if element != SELF)
+    return True
+
+
+def _matched(before: Any, after: Any) -> tuple[Any, Any]:
+    """A null beside a list or map is an empty one."""
+    if before is None and isinstance(after, dict | list):
+        before = type(after)()
+    elif after is None and isinstance(before, dict | list):
+        after = type(before)()
+    return before, after
+
+
+def _compare_members(shape: Shape, before: Mapping[str, Any], after: Mapping[str, Any], changed: Node, removed: Node) -> None:
+    for name, new in after.items():
+        old = before.get(name, _ABSENT)
+        if old is new:
+            continue
+        if old is _ABSENT:
+            changed[FIELD + name] = _whole(member_shape(shape, name), new)
+        elif old != new or isinstance(new, bool) is not isinstance(old, bool):
+            _descend(member_shape(shape, name), FIELD + name, old, new, changed, removed)
+    for name, old in before.items():
+        if name not in after:
+            removed[FIELD + name] = _whole(member_shape(shape, name), old)
+
+
+def _descend(shape: Shape, element: str, old: Any, new: Any, changed: Node, removed: Node) -> None:
+    changed_below: Node = {}
+    removed_below: Node = {}
+    itself = _compare(shape, old, new, changed_below, removed_below)
+    if itself:
+        changed[element] = {SELF: {}, **changed_below} if changed_below else {}
+    elif changed_below:
+        changed[element] = changed_below
+    if removed_below:
+        removed[element] = removed_below
+
+
+def _compare_elements(shape: Shape, before: Sequence[Any], after: Sequence[Any], changed: Node, removed: Node) -> None:
+    inner = shape.element or LEAF
+    old_items, new_items = by_element(shape, before), by_element(shape, after)
+    for element, new in new_items.items():
+        old = old_items.get(element)
+        if old == new:
+            continue
+        if old is None:
+            changed[element] = _whole(inner, new[0]) if len(new) == 1 else {}
+        elif len(old) == 1 and len(new) == 1:
+            _descend(inner, element, old[0], new[0], changed, removed)
+        else:  # an element that stands twice is owned whole
+            changed[element] = _whole(inner, new[0]) if len(new) == 1 else {}
+            if len(old) == 1:
+                removed[element] = {key: node for key, node in _whole(inner, old[0]).items() if key != SELF} or {SELF: {}}
+    for element, old in old_items.items():
+        if element not in new_items:
+            removed[element] = _whole(inner, old[0]) if len(old) == 1 else {}
+
+
+def differing(before: msgspec.Struct, after: msgspec.Struct) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Plain data of two objects of one class, without the parts in which they are equal.
+
+    Structs compare much faster than they turn into plain data, and most of an object does not change in an update.
+    """
+    old_plain: dict[str, Any] = {}
+    new_plain: dict[str, Any] = {}
+    for name, wire_name in zip(after.__struct_fields__, after.__struct_encode_fields__, strict=True):
+        old, new = getattr(before, name), getattr(after, name)
+        if old is new or old == new:
+            continue
+        if isinstance(old, msgspec.Struct) and isinstance(new, msgspec.Struct):
+            old_plain[wire_name], new_plain[wire_name] = differing(old, new)
+            continue
+        _put(old_plain, wire_name, old)
+        _put(new_plain, wire_name, new)
+    return old_plain, new_plain
+
+
+def _put(plain: dict[str, Any], wire_name: str, value: Any) -> None:
+    if value is not None and value != "" and value != [] and value != {}:
+        plain[wire_name] = msgspec.to_builtins(value)
