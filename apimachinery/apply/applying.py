@@ -113,7 +113,8 @@ def apply(
     table = {identity: _fitting(held, shape) for identity, held in table.items()}
     previous = taken_over.union(table[writer].fields) if writer in table else taken_over
     fields = fields_of(shape, wanted)
-    after = _with_removals(shape, merging.merged(shape, before, wanted), previous, [fields, *_others(table, writer)])
+    kept = [fields, client_side.kept(manager), *_others(table, writer)]
+    after = _with_removals(shape, merging.merged(shape, before, wanted), previous, kept)
     changes = difference(shape, before, after)
     if not force:
         _require_no_conflict(shape, before, table, writer, FieldSet(changes.changed), api_version)

@@ -44,6 +44,11 @@ def inherited(live: Mapping[str, Any], table: Table, manager: str) -> tuple[Tabl
     return remaining, fields.difference(_ANNOTATION)
 
 
+def kept(manager: str) -> FieldSet:
+    """What an apply by `manager` does not take away although nobody owns it."""
+    return _ANNOTATION if manager == KUBECTL else NO_FIELDS
+
+
 def allowed_conflicts(shape: Shape, live: Mapping[str, Any], manager: str, api_version: str) -> FieldSet:
     """Fields that stand in the live object as client-side apply has set them last."""
     text = annotations_of(live).get(LAST_APPLIED)

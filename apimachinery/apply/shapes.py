@@ -169,19 +169,20 @@ def structural_shape(properties: Mapping[str, Any], *, root: bool = True) -> Sha
 
 class _SchemaPlace(_Place):
     def __init__(self, properties: Mapping[str, Any], *, root: bool) -> None:
-        self._schema, self._root = properties, root
+        self._schema = properties
+        self._whole_object = root or bool(properties.get("x-kubernetes-embedded-resource"))
         others = properties.get("additionalProperties")
         element: Shape | None = None
         if properties.get("x-kubernetes-preserve-unknown-fields") or others is True:
             element = FREE
         elif isinstance(others, Mapping):
             element = _of_schema(others)
-        super().__init__(Form.STRUCT if "properties" in properties or root else Form.MAP, element=element)
+        super().__init__(Form.STRUCT if "properties" in properties or self._whole_object else Form.MAP, element=element)
 
     @cached_property
     def fields(self) -> Mapping[str, Shape]:
         described: dict[str, Shape] = {name: _of_schema(part) for name, part in self._schema.get("properties", {}).items()}
-        if self._root or self._schema.get("x-kubernetes-embedded-resource"):
+        if self._whole_object:
             described |= {"apiVersion": LEAF, "kind": LEAF, "metadata": shape_of(ObjectMeta)}
         return described
 

@@ -7,13 +7,14 @@ Source: the Kubernetes page "Server-Side Apply" and the entries that Kubernetes 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 import msgspec
 
 from apimachinery.apply.elements import FIELD, SELF, key_element, value_element
 from apimachinery.apply.fields import FieldSet, Node
-from apimachinery.apply.shapes import FREE, LEAF, Form, Shape
+from apimachinery.apply.shapes import FREE, LEAF, Form, Shape, shape_of
 from apimachinery.patches.common import equal
 
 _ABSENT: Final = object()
@@ -206,6 +207,7 @@ def differing(before: msgspec.Struct, after: msgspec.Struct) -> tuple[dict[str, 
     """
     old_plain: dict[str, Any] = {}
     new_plain: dict[str, Any] = {}
+    written = _always_written(type(after))
     for name, wire_name in zip(after.__struct_fields__, after.__struct_encode_fields__, strict=True):
         old, new = getattr(before, name), getattr(after, name)
         if old is new or old == new:
@@ -213,11 +215,17 @@ def differing(before: msgspec.Struct, after: msgspec.Struct) -> tuple[dict[str, 
         if isinstance(old, msgspec.Struct) and isinstance(new, msgspec.Struct):
             old_plain[wire_name], new_plain[wire_name] = differing(old, new)
             continue
-        _put(old_plain, wire_name, old)
-        _put(new_plain, wire_name, new)
+        _put(old_plain, wire_name, old, written)
+        _put(new_plain, wire_name, new, written)
     return old_plain, new_plain
 
 
-def _put(plain: dict[str, Any], wire_name: str, value: Any) -> None:
-    if value is not None and value != "" and value != [] and value != {}:
+def _put(plain: dict[str, Any], wire_name: str, value: Any, written: frozenset[str]) -> None:
+    if value is not None and (wire_name in written or (value != "" and value != [] and value != {})):
         plain[wire_name] = msgspec.to_builtins(value)
+
+
+@cache
+def _always_written(cls: type[msgspec.Struct]) -> frozenset[str]:
+    """The fields that stand in plain data whatever their value."""
+    return frozenset(shape_of(cls).blank)
