@@ -49,6 +49,7 @@ from component_base.tasks import forever
 
 CLUSTER_DNS_OFFSET = 9
 """The cluster's name server has the tenth address of the service network; the API server the first."""
+LAST_REQUESTS_S = 0.3
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,8 +185,8 @@ class Assembly:
 class Doors:
     """Both doors of an assembly on their sockets."""
 
-    def __init__(self, assembly: Assembly) -> None:
-        self.rest = RestDoor(assembly.api, assembly.table, assembly.nodes, assembly.checks())
+    def __init__(self, assembly: Assembly, *, last_requests_s: float = 0.0) -> None:
+        self.rest = RestDoor(assembly.api, assembly.table, assembly.nodes, assembly.checks(), last_requests_s=last_requests_s)
         self.grpc = GrpcDoor(assembly.api, assembly.table)
         self.grpc_port = 0
 
@@ -236,7 +237,7 @@ async def serve(config: ApiServerConfiguration, stop: asyncio.Event) -> None:
     assembly = Assembly(
         settings, _storage(config.storage), _nodes(config.kubelet_client), clock=SystemClock(), rng=random.SystemRandom()
     )
-    doors = Doors(assembly)
+    doors = Doors(assembly, last_requests_s=LAST_REQUESTS_S)
     tls = config.tls
     async with assembly.running():
         try:

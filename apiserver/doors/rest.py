@@ -57,13 +57,19 @@ _BODY_VERBS = {"POST": Verb.CREATE, "PUT": Verb.UPDATE, "PATCH": Verb.PATCH}
 
 
 class RestDoor:
-    """The server; `start` and `stop` it once. `checks` are those of /readyz, by name."""
+    """The server; `start` and `stop` it once. `checks` are those of /readyz, by name.
 
-    def __init__(self, api: Api, table: ResourceTable, nodes: Nodes, checks: Mapping[str, Check]) -> None:
+    `last_requests_s`: how long `stop` goes on to answer what comes on connections that are open already.
+    """
+
+    def __init__(
+        self, api: Api, table: ResourceTable, nodes: Nodes, checks: Mapping[str, Check], *, last_requests_s: float = 0.0
+    ) -> None:
         self._api = api
         self._table = table
         self._nodes = nodes
         self._checks = checks
+        self._last_requests_s = last_requests_s
         self._documents = discovery.documents(table)
         self._runner: web.ServerRunner | None = None
         self._stopping = asyncio.Event()
@@ -77,13 +83,27 @@ class RestDoor:
             await web.SockSite(self._runner, each, ssl_context=context, backlog=1024).start()
 
     async def stop(self) -> None:
-        """Accept nothing new, end the watches, finish what was accepted."""
+        """Accept nothing new, end the watches, finish what was accepted.
+
+        Clients that have just connected may still send their request, and those that keep their connection learn from the
+        answer to their next one that it ends: only then nobody's request meets a connection that is being closed.
+        """
         self._stopping.set()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._runner is None:
+            return
+        for site in list(self._runner.sites):
+            await site.stop()
+        await asyncio.sleep(self._last_requests_s)
+        await self._runner.cleanup()
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one HTTP request."""
+        response = await self._respond(request)
+        if self._stopping.is_set():
+            response.force_close()
+        return response
+
+    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             return await self._answer(request)
         except ApiError as error:
