@@ -7,7 +7,7 @@ such fields have several owners. Nulls in a configuration count as not given.
 Source: the Kubernetes page "Server-Side Apply".
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -28,7 +28,7 @@ from apimachinery.apply.managers import (
 )
 from apimachinery.apply.shapes import FREE, Form, Shape
 from apimachinery.apply.tracking import first_managers, lost
-from apimachinery.apply.walking import difference, fields_of, member_shape
+from apimachinery.apply.walking import difference, fields_of, member_shape, places_of
 from apimachinery.errors import ApiError, Reason
 from apimachinery.kinds.meta import ManagedFieldsEntry, Status, StatusCause, StatusDetails
 
@@ -113,8 +113,14 @@ def apply(
     table = {identity: _fitting(held, shape) for identity, held in table.items()}
     previous = taken_over.union(table[writer].fields) if writer in table else taken_over
     fields = fields_of(shape, wanted)
-    kept = [fields, client_side.kept(manager), *_others(table, writer)]
-    after = _with_removals(shape, merging.merged(shape, before, wanted), previous, kept)
+    kept = NEVER_OWNED.union(client_side.kept(manager)).union(fields)
+    for held in (held for identity, held in table.items() if identity != writer):
+        kept = kept.union(held.fields)
+    after = merging.merged(shape, before, wanted)
+    if previous.difference(kept):
+        # Empty lists are nobody's, but what the configuration says stands in the object.
+        kept = kept.union(places_of(shape, wanted))
+        after = merging.removed(shape, after, previous.difference(NEVER_OWNED).tree, kept.tree)
     changes = difference(shape, before, after)
     if not force:
         _require_no_conflict(shape, before, table, writer, FieldSet(changes.changed), api_version)
@@ -129,20 +135,6 @@ def _held(previous: Held | None, fields: FieldSet, api_version: str, now: str, *
     if previous is not None and unchanged and previous.api_version == api_version and previous.fields == fields:
         return previous
     return Held(fields, api_version, now)
-
-
-def _others(table: Table, writer: Identity) -> Iterable[FieldSet]:
-    return (held.fields for identity, held in table.items() if identity != writer)
-
-
-def _with_removals(shape: Shape, merged: dict[str, Any], previous: FieldSet, owned: Iterable[FieldSet]) -> dict[str, Any]:
-    """`merged` without what was applied before and belongs to nobody now."""
-    kept = NEVER_OWNED
-    for fields in owned:
-        kept = kept.union(fields)
-    dropped = previous.difference(NEVER_OWNED)
-    result: dict[str, Any] = merging.removed(shape, merged, dropped.tree, kept.tree)
-    return result
 
 
 def _require_no_conflict(

@@ -6,12 +6,15 @@ that sets of them compare and hash as strings do.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 SELF = "."
 FIELD = "f:"
+_AFTER_FIELDS = "f;"
+"""Comes after every field, and before all elements for which the order of strings is not the one that counts."""
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
@@ -21,7 +24,7 @@ def key_element(item: Any, keys: Iterable[str], defaults: Mapping[str, Any]) -> 
     """The element of a list that is identified by `keys`; None when a key is neither given nor has a default."""
     if not isinstance(item, dict):
         return None
-    found = {}
+    found: dict[str, Any] = {}
     for key in keys:
         value = item.get(key)
         if value is None:
@@ -55,8 +58,14 @@ def normal(element: str) -> str:
 
 def in_order(elements: Iterable[str]) -> list[str]:
     """Elements in the order in which Kubernetes writes them: the place itself, fields, keys, values, indices."""
-    listed = list(elements)
-    return listed if len(listed) < 2 else sorted(listed, key=_rank)
+    listed = sorted(elements)
+    return listed if not listed or listed[-1] < _AFTER_FIELDS else sorted(listed, key=_rank)
+
+
+def put_in_order(node: dict[str, Any]) -> dict[str, Any]:
+    """A node's members in that order; the node itself where they are."""
+    elements = in_order(node)
+    return node if elements == list(node) else {element: node[element] for element in elements}
 
 
 def render(element: str) -> str:
@@ -77,6 +86,7 @@ def _json(value: Any) -> str:
     return _encode(value).decode()
 
 
+@lru_cache(maxsize=8192)
 def _rank(element: str) -> tuple[int, Any]:
     kind, rest = element[:1], element[2:]
     match kind:

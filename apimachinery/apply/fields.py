@@ -2,18 +2,20 @@
 
 A set is kept as the tree that FieldsV1 writes: `{"f:spec": {"f:replicas": {}}}`. A node stands for a path; it is in the set
 when it has no children or has the child `.`. Trees are never changed once they are in a FieldSet, so operations share what they
-do not touch, and stored ownership needs no decoding. The functions on nodes return None for "nothing left".
+do not touch, and stored ownership needs no decoding. They have one spelling: members in the order in which Kubernetes writes
+them, and never `.` alone. The functions on nodes keep to it; they return None for "nothing left".
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from apimachinery.apply.elements import SELF, in_order, normal, render
+from apimachinery.apply.elements import SELF, normal, put_in_order, render
 
 Node: TypeAlias = dict[str, Any]
 Path: TypeAlias = tuple[str, ...]
 
 _LEAF: Node = {}
+_SELF_ONLY = {SELF}
 
 
 class FieldSet:
@@ -22,7 +24,7 @@ class FieldSet:
     __slots__ = ("tree",)
 
     def __init__(self, tree: Mapping[str, Any] | None = None) -> None:
-        """From a tree in normal spelling; `decode` takes one from a client."""
+        """From a tree in that spelling; `decode` takes any other."""
         self.tree: Node = dict(tree) if tree else {}
 
     @classmethod
@@ -43,8 +45,8 @@ class FieldSet:
         return result
 
     def encode(self) -> Node:
-        """FieldsV1 as plain data, in the order in which Kubernetes writes it."""
-        return _encoded(self.tree)
+        """FieldsV1 as plain data, in the order in which Kubernetes writes it; not to be changed."""
+        return self.tree
 
     def union(self, other: "FieldSet") -> "FieldSet":
         return FieldSet(united(self.tree, other.tree)) if self.tree and other.tree else (self if self.tree else other)
@@ -76,7 +78,7 @@ class FieldSet:
         return bool(self.tree)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, FieldSet) and _normal(self.tree) == _normal(other.tree)
+        return isinstance(other, FieldSet) and self.tree == other.tree
 
     def __hash__(self) -> int:
         return hash(frozenset(self.paths()))
@@ -109,7 +111,7 @@ def united(left: Node, right: Node) -> Node:
     for element, node in right.items():
         mine = result.get(element)
         result[element] = node if mine is None else united(mine, node)
-    return result
+    return result if len(result) == len(left) else put_in_order(result)
 
 
 def minus(node: Node, other: Node) -> Node | None:
@@ -120,7 +122,8 @@ def minus(node: Node, other: Node) -> Node | None:
         if SELF not in node:
             return node
         return {element: child for element, child in node.items() if element != SELF} or None
-    return _minus_children(node, other) or None
+    left = _minus_children(node, other)
+    return _LEAF if left.keys() == _SELF_ONLY else left or None
 
 
 def _minus_children(node: Node, other: Node) -> Node:
@@ -145,7 +148,8 @@ def common(node: Node, other: Node) -> Node | None:
         return node if is_member(other) else None
     if not other:
         return _LEAF if is_member(node) else None
-    return _common_children(node, other) or None
+    both = _common_children(node, other)
+    return _LEAF if both.keys() == _SELF_ONLY else both or None
 
 
 def _common_children(node: Node, other: Node) -> Node:
@@ -165,37 +169,24 @@ def _pruned_children(node: Node, other: Node) -> Node:
         if theirs is None:
             result[element] = child
         elif not is_member(theirs):
-            left = _pruned_children(child, theirs) if child else child
+            left = _pruned_children(child, theirs)
             if left or not child:
-                result[element] = left
+                result[element] = _LEAF if left.keys() == _SELF_ONLY else left
     return result
 
 
 def _paths(node: Node, path: Path) -> Iterator[Path]:
-    for element in in_order(node):
+    for element, child in node.items():
         if element == SELF:
             continue
-        child = node[element]
         below = (*path, element)
         if is_member(child):
             yield below
         yield from _paths(child, below)
 
 
-def _normal(node: Node) -> Node:
-    """One spelling for equal sets: `{".": {}}` is `{}`."""
-    if len(node) == 1 and SELF in node:
-        return _LEAF
-    return {element: _normal(child) for element, child in node.items()}
-
-
-def _encoded(node: Node) -> Node:
-    if len(node) == 1 and SELF in node:
-        return {}
-    return {element: _encoded(node[element]) if node[element] else {} for element in in_order(node)}
-
-
 def _decoded(plain: Any) -> Node:
     if not isinstance(plain, dict):
         raise ValueError("a set of fields is an object of objects")
-    return {normal(element): {} if element == SELF else _decoded(child) for element, child in plain.items()}
+    node = {normal(element): {} if element == SELF else _decoded(child) for element, child in plain.items()}
+    return {} if node.keys() == _SELF_ONLY else put_in_order(node)

@@ -35,7 +35,7 @@ _UNOWNED_METADATA = (
     "managedFields",
     "resourceVersion",
 )
-NEVER_OWNED = FieldSet(
+NEVER_OWNED = FieldSet.decode(
     {
         "f:apiVersion": {},
         "f:kind": {},

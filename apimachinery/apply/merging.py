@@ -16,12 +16,14 @@ _NOTHING: Node = {}
 
 def merged(shape: Shape, live: Any, applied: Any) -> Any:
     """`live` with everything that `applied` says."""
-    if holds_members(shape, applied) and isinstance(live, dict):
+    if not isinstance(applied, dict | list):
+        return applied
+    if holds_members(applied, shape) and isinstance(live, dict):
         result = dict(live)
         for name, value in applied.items():
             result[name] = merged(member_shape(shape, name), live.get(name), value)
         return result
-    if holds_elements(shape, applied) and isinstance(live, list):
+    if holds_elements(applied, shape) and isinstance(live, list):
         return _merged_list(shape, live, applied)
     return applied
 
@@ -57,9 +59,9 @@ def removed(shape: Shape, value: Any, dropped: Node, kept: Node) -> Any:
     """
     if not dropped:
         return value
-    if holds_members(shape, value):
+    if holds_members(value, shape):
         return _without_members(shape, value, dropped, kept)
-    if holds_elements(shape, value):
+    if holds_elements(value, shape):
         return _without_elements(shape, value, dropped, kept)
     return value
 

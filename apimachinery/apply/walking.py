@@ -8,38 +8,36 @@ Source: the Kubernetes page "Server-Side Apply" and the entries that Kubernetes 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import msgspec
 
-from apimachinery.apply.elements import FIELD, SELF, key_element, value_element
+from apimachinery.apply.elements import FIELD, SELF, key_element, put_in_order, value_element
 from apimachinery.apply.fields import FieldSet, Node
 from apimachinery.apply.shapes import FREE, LEAF, Form, Shape, shape_of
 from apimachinery.patches.common import equal
 
 _ABSENT: Final = object()
-_MAPS = frozenset((Form.STRUCT, Form.MAP, Form.FREE))
-_LISTS = frozenset((Form.KEYED_LIST, Form.SET))
+_LEAF: Node = {}
+_MAPS = (Form.STRUCT, Form.MAP, Form.FREE)
+_LISTS = (Form.KEYED_LIST, Form.SET)
 
 
 def member_shape(shape: Shape, name: str) -> Shape:
     """The shape below a map-like place."""
-    if shape.form is Form.STRUCT:
-        found = shape.fields.get(name)
-        return found if found is not None else shape.element or FREE
-    return shape.element or FREE
+    return shape.fields.get(name) or shape.element or FREE
 
 
 def is_declared(shape: Shape, name: str) -> bool:
     return shape.form is Form.STRUCT and name in shape.fields
 
 
-def holds_members(shape: Shape, value: Any) -> bool:
+def holds_members(value: Any, shape: Shape) -> TypeGuard[dict[str, Any]]:
     """Whether this is a map whose members have owners of their own."""
     return isinstance(value, dict) and shape.form in _MAPS
 
 
-def holds_elements(shape: Shape, value: Any) -> bool:
+def holds_elements(value: Any, shape: Shape) -> TypeGuard[list[Any]]:
     """Whether this is a list whose elements have owners of their own."""
     return isinstance(value, list) and shape.form in _LISTS
 
@@ -68,7 +66,9 @@ def fields_of(shape: Shape, value: Any) -> FieldSet:
 
 def _given(shape: Shape, value: Any) -> Node | None:
     """The node of a place, None when the place is not itself in the set and nothing below it is."""
-    if holds_members(shape, value):
+    if not isinstance(value, dict | list):
+        return {}
+    if holds_members(value, shape):
         node: Node = {}
         for name, member in value.items():
             below = _given(member_shape(shape, name), member)
@@ -78,28 +78,38 @@ def _given(shape: Shape, value: Any) -> Node | None:
                 below = {SELF: {}, **below} if below else {}
             if below is not None:
                 node[FIELD + name] = below
-        return node or None
-    if holds_elements(shape, value):
+        return put_in_order(node) or None
+    if holds_elements(value, shape):
         node = {}
         for element, items in by_element(shape, value).items():
             below = _given(shape.element or LEAF, items[0]) if len(items) == 1 else None
             node[element] = {SELF: {}, **below} if below else {}
-        return node or None
+        return put_in_order(node) or None
     return {}
+
+
+def places_of(shape: Shape, value: Any) -> FieldSet:
+    """All places of an object, containers and empty ones included."""
+    return FieldSet({element: node for element, node in _whole(shape, value).items() if element != SELF})
 
 
 def _whole(shape: Shape, value: Any) -> Node:
     """The node of something that came or went as a whole: all of its places."""
-    if not value:
-        return {}
-    if holds_members(shape, value):
-        return {SELF: {}, **{FIELD + name: _whole(member_shape(shape, name), member) for name, member in value.items()}}
-    if holds_elements(shape, value):
-        node: Node = {SELF: {}}
+    if not value or not isinstance(value, dict | list):
+        return _LEAF
+    if holds_members(value, shape):
+        members: Node = {SELF: _LEAF}
+        fields, others = shape.fields, shape.element or FREE
+        for name in sorted(value):
+            members[FIELD + name] = _whole(fields.get(name, others), value[name])
+        return members
+    if holds_elements(value, shape):
+        node: Node = {SELF: _LEAF}
+        inner = shape.element or LEAF
         for element, items in by_element(shape, value).items():
-            node[element] = _whole(shape.element or LEAF, items[0]) if len(items) == 1 else {}
-        return node
-    return {}
+            node[element] = _whole(inner, items[0]) if len(items) == 1 else _LEAF
+        return put_in_order(node)
+    return _LEAF
 
 
 @dataclass
@@ -121,26 +131,27 @@ class Difference:
 
 def difference(shape: Shape, before: Any, after: Any) -> Difference:
     """What differs between two objects; the order of lists with owners for each element does not count."""
-    result = Difference()
+    changed: Node = {}
+    removed: Node = {}
     if before is not after and before != after:
-        _compare(shape, before, after, result.changed, result.removed)
-    return result
+        _compare(shape, before, after, changed, removed)
+    return Difference(put_in_order(changed), put_in_order(removed))
 
 
 def _compare(shape: Shape, before: Any, after: Any, changed: Node, removed: Node) -> bool:
     """Fill the nodes of one place that both have; true when the place itself has another value."""
     before, after = _matched(before, after)
-    if holds_members(shape, after) and isinstance(before, dict):
+    if holds_members(after, shape) and isinstance(before, dict):
         _compare_members(shape, before, after, changed, removed)
         return False
-    if holds_elements(shape, after) and isinstance(before, list):
+    if holds_elements(after, shape) and isinstance(before, list):
         _compare_elements(shape, before, after, changed, removed)
         return False
     if equal(before, after):
         return False
-    if holds_members(shape, after) or holds_elements(shape, after):
+    if holds_members(after, shape) or holds_elements(after, shape):
         changed.update(_whole(shape, after))
-    if holds_members(shape, before) or holds_elements(shape, before):
+    if holds_members(before, shape) or holds_elements(before, shape):
         removed.update((element, node) for element, node in _whole(shape, before).items() if element != SELF)
     return True
 
@@ -172,12 +183,12 @@ def _descend(shape: Shape, element: str, old: Any, new: Any, changed: Node, remo
     changed_below: Node = {}
     removed_below: Node = {}
     itself = _compare(shape, old, new, changed_below, removed_below)
-    if itself:
-        changed[element] = {SELF: {}, **changed_below} if changed_below else {}
-    elif changed_below:
-        changed[element] = changed_below
+    if itself and changed_below:
+        changed_below[SELF] = {}
+    if itself or changed_below:
+        changed[element] = put_in_order(changed_below)
     if removed_below:
-        removed[element] = removed_below
+        removed[element] = put_in_order(removed_below)
 
 
 def _compare_elements(shape: Shape, before: Sequence[Any], after: Sequence[Any], changed: Node, removed: Node) -> None:
@@ -194,14 +205,14 @@ def _compare_elements(shape: Shape, before: Sequence[Any], after: Sequence[Any],
         else:  # an element that stands twice is owned whole
             changed[element] = _whole(inner, new[0]) if len(new) == 1 else {}
             if len(old) == 1:
-                removed[element] = {key: node for key, node in _whole(inner, old[0]).items() if key != SELF} or {SELF: {}}
+                removed[element] = {key: node for key, node in _whole(inner, old[0]).items() if key != SELF}
     for element, old in old_items.items():
         if element not in new_items:
             removed[element] = _whole(inner, old[0]) if len(old) == 1 else {}
 
 
 def differing(before: msgspec.Struct, after: msgspec.Struct) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Plain data of two objects of one class, without the parts in which they are equal.
+    """Plain data of two objects of one class, without the parts in which they are equal, and without managedFields.
 
     Structs compare much faster than they turn into plain data, and most of an object does not change in an update.
     """
@@ -210,7 +221,7 @@ def differing(before: msgspec.Struct, after: msgspec.Struct) -> tuple[dict[str, 
     written = _always_written(type(after))
     for name, wire_name in zip(after.__struct_fields__, after.__struct_encode_fields__, strict=True):
         old, new = getattr(before, name), getattr(after, name)
-        if old is new or old == new:
+        if old is new or wire_name == "managedFields" or old == new:
             continue
         if isinstance(old, msgspec.Struct) and isinstance(new, msgspec.Struct):
             old_plain[wire_name], new_plain[wire_name] = differing(old, new)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from apimachinery.apply import Applied, ApplyConflict, FieldSet, apply, shape_of, status_fields, track_update
+from apimachinery.apply import Applied, ApplyConflict, FieldSet, apply, shape_of, status_fields, structural_shape, track_update
 from apimachinery.errors import ApiError
 from apimachinery.kinds import ConfigMap, Deployment, Pod, Service
 from apimachinery.kinds.meta import ManagedFieldsEntry
@@ -511,3 +511,37 @@ def test_apply_gives_plain_data_without_managed_fields() -> None:
     )
     assert "managedFields" not in result.object["metadata"]
     assert "managedFields" in live["metadata"]
+
+
+def test_custom_resources() -> None:
+    schema = {
+        "properties": {
+            "spec": {
+                "type": "object",
+                "properties": {
+                    "ports": {
+                        "type": "array",
+                        "x-kubernetes-list-type": "map",
+                        "x-kubernetes-list-map-keys": ["port", "proto"],
+                        "items": {
+                            "properties": {"port": {}, "proto": {"default": "udp"}, "name": {"type": "string"}},
+                            "type": "object",
+                        },
+                    }
+                },
+            }
+        }
+    }
+    common: dict[str, Any] = {"shape": structural_shape(schema), "now": "2026-01-01T00:00:00Z", "api_version": "g/v1"}
+
+    def config(*ports: dict[str, Any], **spec: Any) -> dict[str, Any]:
+        return {"apiVersion": "g/v1", "kind": "T", "metadata": {"name": "t"}, "spec": {"ports": list(ports), **spec}}
+
+    first = apply(None, config({"port": 1, "proto": "udp"}, {"port": 1, "proto": "tcp"}), (), manager="a", **common)
+    second = apply(first.object, config({"port": 1, "name": "x"}), first.managed_fields, manager="b", **common)
+    assert second.object["spec"]["ports"] == [{"port": 1, "proto": "udp", "name": "x"}, {"port": 1, "proto": "tcp"}]
+    third = apply(second.object, config(), second.managed_fields, manager="a", **common)
+    assert third.object["spec"]["ports"] == [{"port": 1, "name": "x"}]
+    assert third.managed_fields == second.managed_fields[1:]
+    with pytest.raises(ApiError, match=r"\.spec\.extra: field not declared in schema"):
+        apply(third.object, config(extra=1), third.managed_fields, manager="a", **common)

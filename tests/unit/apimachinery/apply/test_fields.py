@@ -1,5 +1,7 @@
 """Sets of field paths, their spelling, and the shapes that they follow."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from apimachinery.apply import FREE, FieldSet, Form, Shape, fields_of, shape_of, structural_shape
 from apimachinery.apply.fields import path_text
+from apimachinery.apply.shapes import ATOMIC_TYPES
 from apimachinery.kinds import Pod
 
 ELEMENTS = st.sampled_from(("f:a", "f:b", "f:b.c/d", 'k:{"name":"x"}', 'k:{"port":80,"protocol":"TCP"}', 'v:"x"', "v:1", "i:0"))
@@ -78,7 +81,9 @@ def test_paths_in_messages(path: tuple[str, ...], text: str) -> None:
 
 
 def test_order_of_elements() -> None:
-    fields = FieldSet({"v:2": {}, "v:10": {}, 'v:"a"': {}, "i:10": {}, "i:9": {}, 'k:{"p":80}': {}, 'k:{"p":9}': {}, "f:z": {}})
+    fields = FieldSet.decode(
+        {"v:2": {}, "v:10": {}, 'v:"a"': {}, "i:10": {}, "i:9": {}, 'k:{"p":80}': {}, 'k:{"p":9}': {}, "f:z": {}}
+    )
     assert list(fields.encode()) == ["f:z", 'k:{"p":9}', 'k:{"p":80}', "v:2", "v:10", 'v:"a"', "i:9", "i:10"]
 
 
@@ -161,3 +166,12 @@ def test_custom_resources_have_the_metadata_of_every_object() -> None:
     fields = fields_of(shape, {"metadata": {"finalizers": ["a/b"]}, "spec": {"x": 1}})
     assert fields.encode() == {"f:metadata": {"f:finalizers": {'v:"a/b"': {}}}, "f:spec": {".": {}, "f:x": {}}}
     assert shape.fields["metadata"].form is Form.STRUCT
+
+
+TABLE_PATH = Path(__file__).parents[5] / "shared" / "kubernetes-api" / "v1.36.json"
+
+
+@pytest.mark.skipif(not TABLE_PATH.exists(), reason="the table of the Kubernetes API is not beside this repository")
+def test_atomic_types_are_those_of_the_table() -> None:
+    types = json.loads(TABLE_PATH.read_text())["types"]
+    assert {name.rpartition(".")[2] for name, facts in types.items() if facts.get("map-type") == "atomic"} == ATOMIC_TYPES

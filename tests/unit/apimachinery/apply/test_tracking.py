@@ -330,3 +330,9 @@ def test_structs_and_plain_data_give_the_same(cls: Any, before: dict[str, Any], 
     from_structs = track_update(old, new, entries, "editor", **options)
     assert from_structs == track_update(codec.to_plain(old), codec.to_plain(new), entries, "editor", **options)
     assert from_structs != entries
+
+
+def test_structs_that_differ_in_managers_only_do_not_differ() -> None:
+    before, after = codec.convert(Pod, pod()), codec.convert(Pod, pod())
+    after.metadata.managed_fields = list(CREATED)
+    assert track_update(before, after, CREATED, "x", shape=shape_of(Pod), now=T2, api_version="v1") == CREATED
