@@ -28,7 +28,7 @@ from apimachinery.apply.managers import (
 )
 from apimachinery.apply.shapes import FREE, Form, Shape
 from apimachinery.apply.tracking import first_managers, lost
-from apimachinery.apply.walking import difference, fields_of, member_shape, places_of
+from apimachinery.apply.walking import bounded_depth, difference, fields_of, member_shape, places_of
 from apimachinery.errors import ApiError, Reason
 from apimachinery.kinds.meta import ManagedFieldsEntry, Status, StatusCause, StatusDetails
 
@@ -85,6 +85,7 @@ class ApplyConflict(ApiError):  # noqa: N818 - named as the API names it
         self.conflicts = tuple(conflicts)
 
 
+@bounded_depth
 def apply(
     live: Mapping[str, Any] | None,
     applied: Mapping[str, Any],

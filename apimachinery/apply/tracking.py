@@ -24,10 +24,11 @@ from apimachinery.apply.managers import (
     table_of,
 )
 from apimachinery.apply.shapes import Shape
-from apimachinery.apply.walking import Difference, difference, differing
+from apimachinery.apply.walking import Difference, bounded_depth, difference, differing
 from apimachinery.kinds.meta import ManagedFieldsEntry
 
 
+@bounded_depth
 def track_update(
     before: Mapping[str, Any] | msgspec.Struct | None,
     after: Mapping[str, Any] | msgspec.Struct,

@@ -5,13 +5,14 @@ maps count themselves. In a difference everything that came or went counts, cont
 Source: the Kubernetes page "Server-Side Apply" and the entries that Kubernetes writes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any, Final, TypeGuard
+from functools import cache, wraps
+from typing import Any, Final, ParamSpec, TypeGuard, TypeVar
 
 import msgspec
 
+from apimachinery import errors
 from apimachinery.apply.elements import FIELD, SELF, key_element, put_in_order, value_element
 from apimachinery.apply.fields import FieldSet, Node
 from apimachinery.apply.shapes import FREE, LEAF, Form, Shape, shape_of
@@ -21,6 +22,23 @@ _ABSENT: Final = object()
 _LEAF: Node = {}
 _MAPS = (Form.STRUCT, Form.MAP, Form.FREE)
 _LISTS = (Form.KEYED_LIST, Form.SET)
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def bounded_depth(function: Callable[P, R]) -> Callable[P, R]:
+    """A walk that refuses what is nested too deeply for it, with an ApiError (400)."""
+
+    @wraps(function)
+    def bounded(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except RecursionError as error:
+            raise errors.bad_request("the object provided is malformed: it is nested too deeply") from error
+
+    return bounded
 
 
 def member_shape(shape: Shape, name: str) -> Shape:

@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from apimachinery.apply import Applied, ApplyConflict, FieldSet, apply, shape_of, status_fields, structural_shape, track_update
+from apimachinery.apply import (
+    FREE,
+    Applied,
+    ApplyConflict,
+    FieldSet,
+    apply,
+    shape_of,
+    status_fields,
+    structural_shape,
+    track_update,
+)
 from apimachinery.errors import ApiError
 from apimachinery.kinds import ConfigMap, Deployment, Pod, Service
 from apimachinery.kinds.meta import ManagedFieldsEntry
@@ -353,7 +363,7 @@ def test_conflict(steps: tuple[Step, ...], message: str, causes: list[tuple[str,
     state.run(Step(steps[-1].manager, steps[-1].config, "force"))
 
 
-REFUSED: tuple[tuple[str, dict[str, Any], str], ...] = (
+REFUSED: tuple[tuple[str, Any, str], ...] = (
     (
         "another version",
         cm() | {"apiVersion": "v2"},
@@ -545,3 +555,14 @@ def test_custom_resources() -> None:
     assert third.managed_fields == second.managed_fields[1:]
     with pytest.raises(ApiError, match=r"\.spec\.extra: field not declared in schema"):
         apply(third.object, config(extra=1), third.managed_fields, manager="a", **common)
+
+
+def test_what_is_nested_too_deeply_is_refused() -> None:
+    deep: Any = {}
+    for _ in range(2000):
+        deep = {"a": deep}
+    config = {"apiVersion": "v1", "kind": "T", "metadata": {"name": "t"}, "spec": deep}
+    with pytest.raises(ApiError, match="nested too deeply"):
+        apply(None, config, (), manager="a", shape=FREE, now="2026-01-01T00:00:00Z", api_version="v1")
+    with pytest.raises(ApiError, match="nested too deeply"):
+        track_update(None, config, (), "a", shape=FREE, now="2026-01-01T00:00:00Z", api_version="v1")
