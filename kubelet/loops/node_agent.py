@@ -104,7 +104,7 @@ class HealthWatch:
         self._runtime = runtime
         self._clock = clock
         self._doubt = asyncio.Event()
-        self._last_answer: float | None = None
+        self._bad_since: float | None = None
         self._listeners: list[Callable[[RuntimeHealth], None]] = []
         self.health = RuntimeHealth(False, False, "not yet asked", "not yet asked")
         self.version = ""
@@ -125,28 +125,25 @@ class HealthWatch:
     async def run(self) -> NoReturn:
         while True:
             await self._look()
-            ready = self.health.runtime_ready and self.health.network_ready
             self._doubt.clear()
             try:
-                async with asyncio.timeout(_CHECK_S if ready else _CHECK_UNREADY_S):
+                async with asyncio.timeout(_CHECK_S if self._bad_since is None else _CHECK_UNREADY_S):
                     await self._doubt.wait()
                 await asyncio.sleep(_CHECK_UNREADY_S)
             except TimeoutError:
                 pass
 
     async def _look(self) -> None:
-        try:
-            if not self.version:
-                self.version = await self._runtime.version()
-            health = await self._runtime.health()
-            self._last_answer = self._clock.monotonic()
-        except RuntimeFailureError as error:
-            self.version = ""
-            # a runtime that is being restarted is back in a moment; that makes no node unready
-            if self._last_answer is not None and self._clock.monotonic() - self._last_answer < _DOWN_AFTER_S:
+        health = await self._ask()
+        now, recovered = self._clock.monotonic(), False
+        if _is_good(health):
+            recovered, self._bad_since = self._bad_since is not None, None
+        else:
+            self._bad_since = now if self._bad_since is None else self._bad_since
+            # a runtime that is being restarted, and then looks for its network, is back in a moment: no node is unready
+            if _is_good(self.health) and now - self._bad_since < _DOWN_AFTER_S:
                 return
-            health = RuntimeHealth(False, False, str(error), str(error))
-        if health != self.health:
+        if health != self.health or recovered:
             self.health = health
             log.info(
                 "runtime health",
@@ -154,6 +151,18 @@ class HealthWatch:
             )
             for listener in self._listeners:
                 listener(health)
+
+    async def _ask(self) -> RuntimeHealth:
+        try:
+            if self._bad_since is not None or not self.version:
+                self.version = await self._runtime.version()  # another one may have taken its place
+            return await self._runtime.health()
+        except RuntimeFailureError as error:
+            return RuntimeHealth(False, False, str(error), str(error))
+
+
+def _is_good(health: RuntimeHealth) -> bool:
+    return health.runtime_ready and health.network_ready
 
 
 class NodeReporter:

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 _RELIST_S = 30.0
 _RELIST_WITHOUT_EVENTS_S = 1.0
 _RESUBSCRIBE_S = 0.2
+_RETRY_ORPHAN_S = 1.0
 
 
 @dataclass
@@ -216,9 +217,7 @@ class PodManager:
     async def _clean_orphans(self, inventory: dict[str, _Inventory]) -> None:
         """End and remove what belongs to no pod; then keep doing nothing."""
         known = set(self._workers)
-        for uid, held in inventory.items():
-            if uid not in known:
-                await self._end_orphan(uid, held)
+        await asyncio.gather(*(self._end_orphan(uid, held) for uid, held in inventory.items() if uid not in known))
         with contextlib.suppress(VolumeFailureError):
             for uid in await self._kit.filesystem.pods():
                 if uid not in known and uid not in self._workers:
@@ -230,14 +229,17 @@ class PodManager:
 
     async def _end_orphan(self, uid: str, held: _Inventory) -> None:
         log.info("ending an orphaned pod", extra={"uid": uid})
-        try:
-            running = [each for each in held.containers if each.state == model.State.RUNNING]
-            await asyncio.gather(*(self._kit.runtime.stop_container(each.id, _grace_s(each)) for each in running))
-            for sandbox in held.sandboxes:
-                await self._kit.runtime.stop_sandbox(sandbox.id)
-                await self._kit.runtime.remove_sandbox(sandbox.id)
-        except RuntimeFailureError as error:
-            log.warning("could not end an orphaned pod", extra={"uid": uid, "error": str(error)})
+        running = [each for each in held.containers if each.state == model.State.RUNNING]
+        while True:
+            try:
+                await asyncio.gather(*(self._kit.runtime.stop_container(each.id, _grace_s(each)) for each in running))
+                for sandbox in held.sandboxes:
+                    await self._kit.runtime.stop_sandbox(sandbox.id)
+                    await self._kit.runtime.remove_sandbox(sandbox.id)
+                return
+            except RuntimeFailureError as error:
+                log.warning("could not end an orphaned pod, will retry", extra={"uid": uid, "error": str(error)})
+                await asyncio.sleep(_RETRY_ORPHAN_S)
 
     async def _clean_groups(self) -> None:
         root = self._kit.settings.cgroup_root

@@ -72,6 +72,10 @@ class PodWorker:
         self._wake = asyncio.Event()
         self._ending = asyncio.Event()
         self._stale: set[str] = set()
+        self._sandbox_of: dict[str, str] = {}
+        """By what the runtime last listed: each container's sandbox, and itself for a sandbox."""
+        self._unsure = False
+        """A call to the runtime failed: it may have had an effect all the same."""
         self._early: set[str] = set()
         self._exits: set[str] = set()
         self._contents_changed = False
@@ -149,7 +153,9 @@ class PodWorker:
         self._wake.set()
 
     def relisted(self, sandboxes: Iterable[Sandbox], containers: Iterable[ContainerRecord]) -> None:
-        """What the runtime lists; differences from what is known are looked into."""
+        """What the runtime lists of this pod; differences from what is known are looked into."""
+        sandboxes, containers = list(sandboxes), list(containers)
+        self._sandbox_of = {each.id: each.sandbox_id for each in containers} | {each.id: each.id for each in sandboxes}
         listed = {each.id: each.state for each in containers}
         ready = {each.id: each.ready for each in sandboxes}
         known = {each.id: each.state for each in self._seen.containers}
@@ -204,6 +210,7 @@ class PodWorker:
             return 0
         except (RuntimeFailureError, VolumeFailureError, ApiError) as error:
             log.warning("could not sync pod, will retry", extra={"pod": key(self._api), "error": str(error)})
+            self._unsure |= isinstance(error, RuntimeFailureError)
             wait_s = self._retry_s * self._kit.rng.uniform(0.8, 1.2)
             self._retry_s = min(self._retry_s * 2, _RETRY_LONGEST_S)
         else:
@@ -305,9 +312,12 @@ class PodWorker:
 
     async def _refresh(self) -> None:
         """Ask the runtime about what is said to have changed."""
+        if self._unsure:
+            await self._take_stock()
         stale, self._stale = self._stale | (self._early & self._seen.ids()), set()
         self._early.clear()
         sandboxes = {each.id for each in self._seen.sandboxes}
+        sandboxes |= {identity for identity, sandbox in self._sandbox_of.items() if identity == sandbox}
         try:
             for identity in sorted(stale):
                 if identity in sandboxes:
@@ -318,6 +328,16 @@ class PodWorker:
             self._stale |= stale
             raise
         self._exits &= self._stale | self._early
+
+    async def _take_stock(self) -> None:
+        """Find what came of calls whose answers were lost: the names of those sandboxes and containers are taken."""
+        sandboxes, containers = await asyncio.gather(
+            self._kit.runtime.list_sandboxes(), self._kit.runtime.list_containers()
+        )
+        self._unsure = False
+        self.relisted(
+            (each for each in sandboxes if each.pod_uid == self.uid), (each for each in containers if each.pod_uid == self.uid)
+        )
 
     async def _refresh_sandbox(self, identity: str) -> None:
         try:
@@ -335,7 +355,10 @@ class PodWorker:
             return
         before = next((each for each in self._seen.containers if each.id == identity), None)
         sandbox = self._seen.sandbox
-        record = replace(record, sandbox_id=before.sandbox_id if before is not None else sandbox.id if sandbox else "")
+        belongs = before.sandbox_id if before is not None else self._sandbox_of.get(identity, sandbox.id if sandbox else "")
+        record = replace(record, sandbox_id=belongs)
+        if record.running and before is None and (found := find(self._api, record.name)) is not None:
+            self._look_after(record, found[1])  # it did start, though nobody told us
         if record.over:
             self._kit.prober.forget(identity)
             if before is None or not before.over:
@@ -455,6 +478,7 @@ class PodWorker:
                 )
             except StartFailedError as error:
                 self._troubles[name] = error.trouble
+                self._unsure |= isinstance(error.__cause__, RuntimeFailureError)
                 if error.container_id:
                     await self._refresh_container(error.container_id)
                 retry_s.append(error.retry_s)
@@ -569,7 +593,13 @@ class PodWorker:
             await self._wake.wait()
         if not self._removed:
             await self._delete()
-        await self._clean_up()
+        while True:
+            try:
+                await self._clean_up()
+                return
+            except (RuntimeFailureError, VolumeFailureError) as error:
+                log.warning("could not clean up, will retry", extra={"pod": key(self._api), "error": str(error)})
+                await asyncio.sleep(1.0)
 
     async def _end_containers(self) -> None:
         self._stale |= {each.id for each in self._seen.running()}
