@@ -93,7 +93,7 @@ class Rest:
             connection.request(method, target, body=data, headers=headers)
             response = connection.getresponse()
             return Answer(response.status, dict(response.headers), response.read())
-        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
             self._drop()
             if fresh or method not in {"GET", "HEAD"}:
                 raise
