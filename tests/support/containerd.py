@@ -106,8 +106,9 @@ class PrivateContainerd:
         assert self._process is not None
         holder = subprocess.Popen(["nsenter", "-t", str(self.pid), "--mount", "--net", "--", "sleep", "60"])
         try:
-            # the namespaces must have another member before their first one dies
-            while os.readlink(f"/proc/{holder.pid}/ns/mnt") != os.readlink(f"/proc/{self.pid}/ns/mnt"):
+            # the namespaces must have another member before their first one dies: sleep runs only once it is one
+            while Path(f"/proc/{holder.pid}/comm").read_text() != "sleep\n":
+                assert holder.poll() is None, "the namespaces could not be held"
                 time.sleep(0.01)
             self._process.kill()
             self._process.wait()
