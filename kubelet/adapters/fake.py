@@ -140,6 +140,10 @@ class FakeRuntime:
         image = next((each for each in self.images.values() if config.image.image in (each.id, *each.tags)), None)
         if image is None:
             raise RuntimeNotFoundError(f"image {config.image.image} not found")
+        name = (config.labels.get(model.POD_UID, ""), config.metadata.name, config.metadata.attempt)
+        taken = [each for each in self._containers.values() if (each.pod_uid, each.name, each.attempt) == name]
+        if taken:
+            raise RuntimeFailureError(f"name of container {name} is reserved for {taken[0].id}")
         identity = self._new_id("container")
         self.configs[identity] = config
         self._ended[identity] = asyncio.Event()

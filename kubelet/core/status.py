@@ -30,7 +30,7 @@ from kubelet.core.model import ContainerKind, ContainerRecord, Observation, Stat
 from kubelet.core.plan import HEALTHY, Verdict, Waiting, initialized, should_restart, should_retry_init
 from kubelet.core.pods import as_container, full_name, is_sidecar, restart_policy
 
-_OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 _EPOCH = "1970-01-01T00:00:00Z"
 
 
@@ -93,7 +93,9 @@ def status_patch(old: PodStatus, new: PodStatus) -> dict[str, Any]:
             continue
         if name == "conditions":
             known = {each["type"]: each for each in before.get(name, [])}
-            patch[name] = [each for each in value if known.get(each["type"]) != each]
+            changed = [each for each in value if known.get(each["type"]) != each]
+            # a merged condition keeps what is not said of it anew, such as the reason that it no longer has
+            patch[name] = [{**dict.fromkeys(known.get(each["type"], {})), **each} for each in changed]
         elif name in ("podIPs", "hostIPs") and before.get(name):
             patch[name] = [{"$patch": "replace"}, *value]
         else:
@@ -313,7 +315,7 @@ def _conditions(
     for condition in wanted:
         condition.observed_generation = pod.metadata.generation
         _keep_transition(condition, known.get(condition.type), inputs.now)
-    foreign = [each for each in pod.status.conditions if each.type not in _OWN_CONDITIONS]
+    foreign = [each for each in pod.status.conditions if each.type not in OWN_CONDITIONS]
     return [*wanted, *foreign]
 
 

@@ -196,10 +196,9 @@ class NodeReporter:
         return self._node
 
     def known(self, node: Node) -> None:
-        """The object as the API has it now."""
-        if self._node is None or node.metadata.uid != self._node.metadata.uid:
-            self._changed.set()
+        """The object as the API has it now; if it does not say what we say (somebody thought us dead), we say it again."""
         self._node = node
+        self._changed.set()
 
     def lost(self) -> None:
         """Somebody deleted the node's object: register again."""

@@ -130,6 +130,9 @@ class PodWorker:
             self._wake.set()
         elif pod.spec.readiness_gates and foreign:
             self._wake.set()
+        if (status := self._slot.overruled(pod)) is not None:
+            self._status = status
+            self._wake.set()
 
     def removed(self) -> None:
         """The object is gone from the API: end the pod without telling anybody."""

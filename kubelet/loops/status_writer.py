@@ -8,10 +8,12 @@ import asyncio
 import logging
 import random
 
+import msgspec
+
 from apiclient.client import Client, PatchType
 from apimachinery.errors import ApiError, is_conflict, is_not_found
 from apimachinery.kinds import Pod, PodStatus
-from kubelet.core.status import status_patch
+from kubelet.core.status import OWN_CONDITIONS, status_patch
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,7 @@ class StatusSlot:
         self._namespace, self._name, self._uid = pod.metadata.namespace, pod.metadata.name, pod.metadata.uid
         self._written = pod.status
         self._wanted = pod.status
+        self._revision = _revision(pod)
         self._changed = asyncio.Event()
         self._urgent = asyncio.Event()
         self._idle = asyncio.Event()
@@ -44,6 +47,19 @@ class StatusSlot:
         self._changed.set()
         if urgent:
             self._urgent.set()
+
+    def overruled(self, pod: Pod) -> PodStatus | None:
+        """The status as the API has it now, if somebody changed our conditions since we last wrote; else None.
+
+        The node lifecycle controller does that to pods of a node that it hears nothing from. What we say is to be made anew
+        from it, so that the transition shows. While a write is under way its answer tells instead.
+        """
+        if self.gone or not self._idle.is_set() or _revision(pod) <= self._revision:
+            return None
+        theirs = _overruled(self._written, pod.status)
+        if theirs is not None:
+            self._written = self._wanted = theirs
+        return theirs
 
     async def flush(self) -> None:
         """Wait until the last status put is written, or cannot be because the pod is gone."""
@@ -80,7 +96,7 @@ class StatusSlot:
             return True
         body = {"metadata": {"uid": self._uid}, "status": patch}
         try:
-            await self._client.patch(
+            changed = await self._client.patch(
                 Pod, self._name, self._namespace, patch=body, patch_type=PatchType.STRATEGIC, subresource="status"
             )
         except ApiError as error:
@@ -89,5 +105,22 @@ class StatusSlot:
                 return True
             log.warning("cannot write pod status, will retry", extra={"pod": self._name, "error": str(error)})
             return False
-        self._written = wanted
-        return True
+        self._revision = max(self._revision, _revision(changed))
+        theirs = _overruled(wanted, changed.status)
+        self._written = wanted if theirs is None else theirs
+        return theirs is None
+
+
+def _overruled(ours: PodStatus, present: PodStatus) -> PodStatus | None:
+    """`ours` with those of our conditions that say something else in `present`; None if none does."""
+    theirs = {each.type: each for each in present.conditions if each.type in OWN_CONDITIONS}
+    conditions = [
+        theirs[each.type] if each.type in theirs and theirs[each.type].status != each.status else each
+        for each in ours.conditions
+    ]
+    return None if conditions == ours.conditions else msgspec.structs.replace(ours, conditions=conditions)
+
+
+def _revision(pod: Pod) -> int:
+    """Which of two versions of an object is the later one."""
+    return int(pod.metadata.resource_version or 0)
