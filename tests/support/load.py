@@ -38,13 +38,16 @@ class Load:
     assert load.failures == []
     """
 
-    def __init__(self, port: int, path: str = "/", *, clients: int = 2, pause_s: float = 0.01) -> None:
-        self._port, self._path, self._pause_s = port, path, pause_s
+    def __init__(
+        self, port: int, path: str = "/", *, clients: int = 2, pause_s: float = 0.01, timeout_s: float = REQUEST_TIMEOUT_S
+    ) -> None:
+        self._port, self._path, self._pause_s, self._timeout_s = port, path, pause_s, timeout_s
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self.bodies: Counter[str] = Counter()
         self.failures: list[tuple[float, str]] = []
         self.successes: list[float] = []
+        self.failed_since: list[float] = []  # when the requests began that failed, in the order of `failures`
         self._threads = [threading.Thread(target=self._run, daemon=True, name=f"load/{n}") for n in range(clients)]
 
     def __enter__(self) -> Load:
@@ -68,12 +71,13 @@ class Load:
         while not self._stop.is_set():
             began = time.monotonic()
             try:
-                status, body = fetch(self._port, self._path)
+                status, body = fetch(self._port, self._path, timeout_s=self._timeout_s)
                 problem = "" if status == 200 else f"{status} {body[:200]}"
             except (OSError, ValueError) as error:
                 problem, body = f"{type(error).__name__}: {error}", ""
             with self._lock:
                 if problem:
+                    self.failed_since.append(began)
                     self.failures.append((time.monotonic(), f"{problem} after {time.monotonic() - began:.3f} s"))
                 else:
                     self.successes.append(time.monotonic())
