@@ -10,7 +10,8 @@ Everything resumes by itself when etcd restarts or a member is lost: reads are r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from aetcd import rpc  # type: ignore[import-untyped]
 
@@ -87,13 +88,10 @@ class EtcdStorage:
     async def current_revision(self) -> int:
         """See `port.Storage.current_revision`: a caller waits for the first read that begins after its call."""
         if self._reading is None or self._reading.done():
-            self._reading = asyncio.get_running_loop().create_task(self._feed.read_revision(), name="etcd/revision")
-            reading = self._reading
+            reading = self._reading = _owned(self._feed.read_revision())
         else:
             if self._next_reading is None:
-                self._next_reading = asyncio.get_running_loop().create_task(
-                    self._read_after(self._reading), name="etcd/revision"
-                )
+                self._next_reading = _owned(self._read_after(self._reading))
             reading = self._next_reading
         return snapshot_revision(await asyncio.shield(reading))
 
@@ -129,3 +127,10 @@ class EtcdStorage:
         await asyncio.wait([earlier])
         self._reading, self._next_reading = self._next_reading, None
         return await self._feed.read_revision()
+
+
+def _owned(reading: Coroutine[Any, Any, int]) -> asyncio.Task[int]:
+    """A task whose failure is its callers' matter; they may all have gone when it fails."""
+    task = asyncio.get_running_loop().create_task(reading, name="etcd/revision")
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task

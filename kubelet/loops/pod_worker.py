@@ -624,8 +624,9 @@ class PodWorker:
                         asyncio.create_task(self._kit.runtime.stop_container(each.id, grace_s), name=f"hurry/{each.name}")
                         for each in group
                     }
-            for stop in stops:
-                stop.result()
+            failures = [failure for stop in stops if (failure := stop.exception()) is not None]
+            if failures:
+                raise failures[0]
             for each in group:
                 await self._refresh_container(each.id)
         self.version += 1
