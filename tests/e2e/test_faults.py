@@ -9,9 +9,12 @@ afterwards every part works, which a new pod, its Service and its name show.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import re
 import signal
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -32,7 +35,12 @@ from tests.support.cluster import (
 )
 from tests.support.load import Load
 from tests.support.manifests import deployment, pod, python, service, sleeper, web_container
-from tests.support.waiting import eventually
+from tests.support.waiting import always, eventually
+
+HANGS_S = 7.0
+"""Longer than the lease of a node (4 s), of a leader (6 s), and what a leader waits before it gives up (4 s)."""
+LATER_S = 6.0
+"""Longer than a node's lease: what a fault does to it shows within this time."""
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -60,10 +68,23 @@ def guestbook(
 @pytest.fixture
 def space(request: pytest.FixtureRequest, faulty: LocalCluster, show_in_reports: Callable[..., None]) -> Iterator[Namespace]:
     """A namespace of the test's own."""
-    slug = request.node.name.lower().removeprefix("test_").replace("_", "-").replace("[", "-").strip("]")[:50].strip("-")
-    with faulty.namespace(slug) as namespace:
+    slug = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_"))[:50].strip("-")
+    with faulty.namespace(f"{slug}-{next(_numbers)}") as namespace:
         show_in_reports(request.node, namespace)
         yield namespace
+
+
+@pytest.fixture(scope="module")
+def onlookers(faulty: LocalCluster, guestbook: Namespace) -> Iterator[tuple[Watch, Watch]]:
+    """Watches of the guestbook's pods and of the nodes, through everything that the tests of this module do."""
+    with (
+        Watch(faulty.rest, guestbook.path("pods"), may_relist=True) as pods,
+        Watch(faulty.rest, "/api/v1/nodes", may_relist=True) as nodes,
+    ):
+        yield pods, nodes
+
+
+_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -87,6 +108,7 @@ VICTIMS = (
 
 
 @pytest.mark.parametrize("victim", VICTIMS, ids=lambda victim: victim.name)
+@pytest.mark.usefixtures("onlookers")
 def test_a_killed_process_is_not_missed(faulty: LocalCluster, guestbook: Namespace, space: Namespace, victim: Victim) -> None:
     worker = str(guestbook.pods("app=redis")[0]["spec"]["nodeName"])
     node = worker if victim.on_worker else chaos.control_plane(faulty)
@@ -134,6 +156,37 @@ def _every_part_works(cluster: LocalCluster, space: Namespace, node: str) -> Non
 
     eventually(answers)
     assert space.log(space.pods("app=probe")[0]["metadata"]["name"]) == ""
+
+
+HANGING = (Victim("etcd"), Victim("apiserver"), Victim("controller_manager"))
+
+
+@pytest.mark.parametrize("victim", HANGING, ids=lambda victim: victim.name)
+def test_a_process_that_hangs_for_longer_than_a_lease_condemns_nobody(
+    faulty: LocalCluster, guestbook: Namespace, space: Namespace, victim: Victim
+) -> None:
+    """Nothing moves for longer than nodes' leases are good for. That is no sign of any node's death."""
+    node = chaos.control_plane(faulty)
+    containers = chaos.containers_of(guestbook.pods())
+    with (
+        Watch(faulty.rest, guestbook.path("pods")) as pods,
+        Watch(faulty.rest, "/api/v1/nodes") as nodes,
+        Load(faulty.ports[GUESTBOOK_PORT], "/count", pause_s=0.05) as load,
+        Writer(faulty.rest, space.name) as writer,
+    ):
+        stopped = chaos.kill(faulty, node, victim.name, signal.SIGSTOP)
+        time.sleep(HANGS_S)
+        os.kill(stopped, signal.SIGCONT)
+        faulty.rest.close()
+        writer.more(10)
+        _every_part_works(faulty, space, str(guestbook.pods("app=redis")[0]["spec"]["nodeName"]))
+        writer.more(10)
+    assert [text for _, text in load.failures] == []
+    writer.nothing_lost()
+    assert not pods.problem
+    assert [each["metadata"]["name"] for each in pods.versions() if not is_ready(each)] == []
+    assert [each["metadata"]["name"] for each in nodes.versions() if not is_ready(each)] == []
+    assert chaos.containers_of(guestbook.pods()) == containers
 
 
 def test_an_api_server_that_is_told_to_stop_drops_no_request(faulty: LocalCluster, space: Namespace) -> None:
@@ -297,3 +350,18 @@ def test_processes_of_nodes_reach_service_addresses(faulty: LocalCluster, guestb
     # What no rule of a node sends elsewhere ends at the switch.
     argv = ["nsenter", f"--net=/proc/{chaos.switch_pid(faulty)}/ns/net", "cat", "/proc/sys/net/ipv4/ip_forward"]
     assert subprocess.run(argv, capture_output=True, text=True, timeout=10, check=True).stdout == "0\n"
+
+
+def test_none_of_it_has_shown_later(faulty: LocalCluster, guestbook: Namespace, onlookers: tuple[Watch, Watch]) -> None:
+    """The last test of the module: after the faults of all others nothing has become unready, also later than they looked."""
+
+    def nobody_suffers() -> None:
+        for watch in onlookers:
+            assert not watch.problem, watch.problem
+            unready = {each["metadata"]["name"]: condition(each, "Ready") for each in watch.versions() if not is_ready(each)}
+            assert unready == {}
+
+    always(nobody_suffers, LATER_S)
+    assert {restarts for _, restarts in chaos.containers_of(guestbook.pods()).values()} == {0}
+    assert onlookers[0].types().keys() <= {"MODIFIED"}
+    assert len(chaos.ready_nodes(faulty)) == 3

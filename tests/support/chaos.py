@@ -265,20 +265,22 @@ class Writer:
 
 
 class Watch:
-    """Every event of a collection, on a thread, through faults of the API server: resumed by revision, listed never again.
+    """Every event of a collection, on a thread, through faults of the API server: resumed by revision.
 
-    `last` is the newest version of each object by name; `problem` what broke the watch's promises.
+    `last` is the newest version of each object by name; `problem` what broke the watch's promises. Listing again is no
+    problem only with `may_relist`; then what the new list shows that is new counts as events.
     """
 
-    def __init__(self, rest: Rest, path: str, **query: Any) -> None:
-        self._rest, self._path, self._query = rest, path, query
-        listed = rest.get(path, **query)
+    def __init__(self, rest: Rest, path: str, *, may_relist: bool = False) -> None:
+        self._rest, self._path, self._may_relist = rest, path, may_relist
         self._changed = threading.Condition()
         self._closed = False
-        self.last: dict[str, Object] = {each["metadata"]["name"]: each for each in listed["items"]}
+        self.last: dict[str, Object] = {}
         self.events: list[tuple[float, str, Object]] = []
         self.problem = ""
-        self._revision = int(listed["metadata"]["resourceVersion"])
+        self._revision = 0
+        self._list()
+        self.events.clear()
         self._thread = threading.Thread(target=self._run, daemon=True, name="watch")
         self._thread.start()
 
@@ -308,7 +310,9 @@ class Watch:
     def _run(self) -> None:
         while not self._closed and not self.problem:
             try:
-                for event in self._rest.watch(self._path, timeout_s=600, resourceVersion=str(self._revision), **self._query):
+                if not self._revision:
+                    self._list()
+                for event in self._rest.watch(self._path, timeout_s=600, resourceVersion=str(self._revision)):
                     with self._changed:
                         if self._closed:
                             return
@@ -321,7 +325,10 @@ class Watch:
 
     def _take(self, kind: str, found: Object) -> None:
         if kind == "ERROR":
-            self._fail(f"the watch could not resume: {found}")
+            if self._may_relist and found["code"] == 410:
+                self._revision = 0
+            else:
+                self._fail(f"the watch could not resume: {found}")
             return
         name, revision = found["metadata"]["name"], int(found["metadata"]["resourceVersion"])
         if revision <= self._revision:
@@ -334,6 +341,23 @@ class Watch:
             self.last.pop(name, None)
         else:
             self.last[name] = found
+
+    def _list(self) -> None:
+        listed = self._rest.get(self._path)
+        with self._changed:
+            present = {each["metadata"]["name"]: each for each in listed["items"]}
+            now = time.monotonic()
+            for name in self.last.keys() - present.keys():
+                self.events.append((now, "DELETED", self.last[name]))
+            for name, found in present.items():
+                before = self.last.get(name)
+                if before is None or before["metadata"]["uid"] != found["metadata"]["uid"]:
+                    self.events.append((now, "ADDED", found))
+                elif before["metadata"]["resourceVersion"] != found["metadata"]["resourceVersion"]:
+                    self.events.append((now, "MODIFIED", found))
+            self.last = present
+            self._revision = int(listed["metadata"]["resourceVersion"])
+            self._changed.notify_all()
 
     def _fail(self, problem: str) -> None:
         self.problem = self.problem or problem
