@@ -239,6 +239,13 @@ def is_invalid(error: BaseException) -> bool:
     return isinstance(error, ApiError) and error.reason == Reason.INVALID
 
 
+def is_namespace_terminating(error: BaseException) -> bool:
+    """Whether nothing can be created because the namespace is on its way out."""
+    if not isinstance(error, ApiError) or error.status.details is None:
+        return False
+    return any(cause.reason == "NamespaceTerminating" for cause in error.status.details.causes)
+
+
 def _qualified(resource: str, group: str) -> str:
     return f"{resource}.{group}" if group else resource
 

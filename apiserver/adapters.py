@@ -1,5 +1,6 @@
 """The kubelets over gRPC: one channel for each endpoint, kept while it is used, mutual TLS with the cluster's CA."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from typing import Any
 
@@ -46,15 +47,15 @@ class GrpcNodes:
     ) -> AsyncIterator[node_pb2.StreamOutput]:
         """See `ports.Nodes.execute`."""
         stub = self._stub(endpoint)
-        call = (stub.Attach if kind == "attach" else stub.Exec)(inputs)
-        async for output in _relayed(call, endpoint):
+        call = (stub.Attach if kind == "attach" else stub.Exec)()
+        async for output in _relayed(call, inputs, endpoint):
             yield output
 
     async def forward(
         self, endpoint: str, inputs: AsyncIterable[node_pb2.PortForwardData]
     ) -> AsyncIterator[node_pb2.PortForwardData]:
         """See `ports.Nodes.forward`."""
-        async for output in _relayed(self._stub(endpoint).PortForward(inputs), endpoint):
+        async for output in _relayed(self._stub(endpoint).PortForward(), inputs, endpoint):
             yield output
 
     async def close(self) -> None:
@@ -75,7 +76,9 @@ class GrpcNodes:
         return NodeStub(channel)  # type: ignore[no-untyped-call]
 
 
-async def _relayed(call: Any, endpoint: str) -> AsyncIterator[Any]:
+async def _relayed(call: Any, inputs: AsyncIterable[Any], endpoint: str) -> AsyncIterator[Any]:
+    # Given the inputs, the call would go on waiting for them in a task of its own after it has ended.
+    feeding = asyncio.create_task(_fed(call, inputs), name="node/inputs")
     try:
         async for output in call:
             yield output
@@ -83,6 +86,17 @@ async def _relayed(call: Any, endpoint: str) -> AsyncIterator[Any]:
         raise _translate(error, endpoint) from error
     finally:
         call.cancel()
+        feeding.cancel()
+        await asyncio.wait((feeding,))
+
+
+async def _fed(call: Any, inputs: AsyncIterable[Any]) -> None:
+    try:
+        async for each in inputs:
+            await call.write(each)
+        await call.done_writing()
+    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        return  # the call has ended, and who reads from it is told why
 
 
 def _translate(error: grpc.aio.AioRpcError, endpoint: str) -> ApiError:

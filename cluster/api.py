@@ -1,8 +1,8 @@
 """What other programs call: create, look at, change and delete local clusters. Every function raises ClusterError.
 
-    create(ClusterSpec(name="demo", workers=2), on_stage=print)
-    nodes("demo")  →  [NodeInfo(name="demo-control-plane", ...), ...]
-    delete("demo")
+create(ClusterSpec(name="demo", workers=2), on_stage=print)
+nodes("demo")  →  [NodeInfo(name="demo-control-plane", ...), ...]
+delete("demo")
 """
 
 from __future__ import annotations

@@ -323,9 +323,7 @@ def _kubelet(spec: ClusterSpec, node: NodeSpec, layout: Layout) -> dict[str, Any
         nodeName=node.name,
         nodeIp=node.ip,
         nodeLabels=node_labels(node),
-        registerWithTaints=[
-            {"key": taint.key, "value": taint.value, "effect": taint.effect} for taint in spec.taints(node)
-        ],
+        registerWithTaints=[{"key": taint.key, "value": taint.value, "effect": taint.effect} for taint in spec.taints(node)],
         rootDirectory=str(own.kubelet),
         podLogsDirectory=str(own.pod_logs),
         runtimeEndpoint=f"unix://{paths.NODE_CONTAINERD_SOCKET}",

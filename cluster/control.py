@@ -57,9 +57,7 @@ class Control:
         self._socket.settimeout(REQUEST_TIMEOUT_S)
         self._send(request)
 
-    def finish(
-        self, on_report: Callable[[Report], None] = lambda report: None, timeout_s: float = REQUEST_TIMEOUT_S
-    ) -> None:
+    def finish(self, on_report: Callable[[Report], None] = lambda report: None, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
         """Wait for the answer to the request that was begun."""
         self._socket.settimeout(timeout_s)
         for response in self._responses():
@@ -103,7 +101,5 @@ def connect(name: str) -> Control:
         client.connect(str(ClusterPaths(name).control_socket))
     except OSError as error:
         client.close()
-        raise ClusterError(
-            f"cluster {name!r} is not running; delete it with: kctl cluster delete {name}"
-        ) from error
+        raise ClusterError(f"cluster {name!r} is not running; delete it with: kctl cluster delete {name}") from error
     return Control(client)

@@ -93,9 +93,7 @@ def create(
     cluster = ClusterPaths(spec.name)
     with lock.held(cluster.lock, spec.name) as lock_descriptor:
         if cluster.record.exists():
-            raise ClusterError(
-                f"there is a cluster {spec.name!r} already; delete it first: kctl cluster delete {spec.name}"
-            )
+            raise ClusterError(f"there is a cluster {spec.name!r} already; delete it first: kctl cluster delete {spec.name}")
         try:
             cleanup.remove_state(spec.name)  # of an attempt that was killed too early to clean up
             return _Creation(spec, options, watch, environment, lock_descriptor).run(began)
@@ -158,8 +156,12 @@ class _Creation:
         self._cluster.state.mkdir(mode=0o700, parents=True)
         ours, theirs = socket.socketpair()
         command = [
-            sys.executable, "-m", "cluster.daemon", f"--cluster={self._spec.name}",
-            f"--creator={theirs.fileno()}", f"--lock={self._lock}",
+            sys.executable,
+            "-m",
+            "cluster.daemon",
+            f"--cluster={self._spec.name}",
+            f"--creator={theirs.fileno()}",
+            f"--lock={self._lock}",
         ]
         with theirs, self._cluster.daemon_log.open("ab") as log:
             subprocess.Popen(
@@ -311,9 +313,7 @@ class _Listeners:
         return tuple(PublishedSocket(listener.fileno(), node_port) for listener, node_port in self._published)
 
 
-def stages(
-    spec: ClusterSpec, services: Mapping[str, tuple[Service, ...]], *, wait_for_nodes: bool
-) -> list[Stage]:
+def stages(spec: ClusterSpec, services: Mapping[str, tuple[Service, ...]], *, wait_for_nodes: bool) -> list[Stage]:
     """What `create` waits for, by what has to be up."""
     rows = (
         ("etcd", "etcd ready", ("etcd",)),
@@ -374,9 +374,7 @@ def tail(path: Path) -> str:
     return "\n".join(text.splitlines()[-LOG_TAIL_LINES:])
 
 
-def _collect_reports(
-    control: Control, events: Events
-) -> None:
+def _collect_reports(control: Control, events: Events) -> None:
     try:
         for report in control.follow(Follow()):
             if isinstance(report, ServiceReport):

@@ -140,9 +140,7 @@ def _locked(path: Path) -> Iterator[None]:
             break
         except FileExistsError:
             if time.monotonic() > give_up_at:
-                raise ClusterError(
-                    f"the kubeconfig is locked by {lock}; remove that file if no kubectl is running"
-                ) from None
+                raise ClusterError(f"the kubeconfig is locked by {lock}; remove that file if no kubectl is running") from None
             time.sleep(LOCK_POLL_S)
     try:
         yield

@@ -70,9 +70,7 @@ class Node:
         for condition in start.conditions:
             self._board.meet(condition)
         self._temporary: set[str] = set()
-        self._supervisor = Supervisor(
-            self._board, paths.NODE_NOTIFY, on_change=self._on_change, before_run=_name_process
-        )
+        self._supervisor = Supervisor(self._board, paths.NODE_NOTIFY, on_change=self._on_change, before_run=_name_process)
 
     def run(self) -> None:
         self._supervisor.selector.register(self._start.channel, selectors.EVENT_READ, self._on_command)

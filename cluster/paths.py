@@ -71,8 +71,16 @@ class NodePaths:
     def directories(self) -> tuple[Path, ...]:
         """Every directory of the node, parents first."""
         return (
-            self.root, self.etc, self.log, self.kubelet, self.containerd, self.etcd,
-            self.pod_logs, self.cni_state, self.cni_configuration, self.temporary,
+            self.root,
+            self.etc,
+            self.log,
+            self.kubelet,
+            self.containerd,
+            self.etcd,
+            self.pod_logs,
+            self.cni_state,
+            self.cni_configuration,
+            self.temporary,
         )
 
     def configuration(self, component: str) -> Path:

@@ -83,7 +83,9 @@ def leaves(spec: ClusterSpec) -> tuple[Leaf, ...]:
     control_planes = [node for node in spec.nodes() if node.role is Role.CONTROL_PLANE]
     rows.append(
         Leaf(
-            "apiserver", "kube-apiserver", server=True,
+            "apiserver",
+            "kube-apiserver",
+            server=True,
             names=(*service_names, "localhost", *(node.name for node in control_planes)),
             addresses=("127.0.0.1", KUBERNETES_SERVICE_IP, *(node.ip for node in control_planes)),
         )
@@ -98,8 +100,12 @@ def leaves(spec: ClusterSpec) -> tuple[Leaf, ...]:
         rows.append(Leaf(f"kubelet-client-{node.name}", user, organization="system:nodes", client=True))
         rows.append(
             Leaf(
-                f"kubelet-serving-{node.name}", user, organization="system:nodes", server=True,
-                names=(node.name,), addresses=(node.ip,),
+                f"kubelet-serving-{node.name}",
+                user,
+                organization="system:nodes",
+                server=True,
+                names=(node.name,),
+                addresses=(node.ip,),
             )
         )
     return tuple(rows)
@@ -148,9 +154,7 @@ def new_authority(common_name: str, now: datetime.datetime) -> Authority:
     return Authority(certificate, key)
 
 
-def issue(
-    leaf: Leaf, public_key: ec.EllipticCurvePublicKey, authority: Authority, now: datetime.datetime
-) -> x509.Certificate:
+def issue(leaf: Leaf, public_key: ec.EllipticCurvePublicKey, authority: Authority, now: datetime.datetime) -> x509.Certificate:
     """The certificate `authority` signs for `leaf`."""
     attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, leaf.organization)] if leaf.organization else []
     attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, leaf.common_name))
@@ -220,6 +224,4 @@ def _pem(certificate: x509.Certificate) -> bytes:
 
 
 def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

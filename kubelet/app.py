@@ -1,6 +1,6 @@
 """The kubelet's process: builds the real adapters from the configuration and serves.
 
-    python -m kubelet --config FILE
+python -m kubelet --config FILE
 """
 
 import asyncio

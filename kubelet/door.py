@@ -1,7 +1,7 @@
 """The gRPC service `Node`: logs, commands, port forwarding and figures, for the API server and nobody else.
 
-Mutual TLS: the client's certificate must come from the cluster's CA and be the API server's kubelet client or an administrator's.
-A call names a pod and a container; what is wrong with that is answered with the Status that Kubernetes gives.
+Mutual TLS: the client's certificate must come from the cluster's CA and be the API server's kubelet client or an
+administrator's. A call names a pod and a container; what is wrong with that is answered with the Status that Kubernetes gives.
 """
 
 import asyncio
@@ -224,9 +224,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
         if default in apps:
             return default
         if len(apps) > 1:
-            raise errors.bad_request(
-                f"a container name must be specified for pod {pod}, choose one of: [{' '.join(apps)}]"
-            )
+            raise errors.bad_request(f"a container name must be specified for pod {pod}, choose one of: [{' '.join(apps)}]")
         return apps[0]
 
     def _log_of(self, worker: PodWorker, wanted: str, previous: bool) -> ContainerRecord:
@@ -249,8 +247,10 @@ class NodeService(node_pb2_grpc.NodeServicer):
         name = self._container_name(worker, wanted.container)
         record = worker.seen.latest(name)
         if record is None or not record.running:
-            raise errors.not_found("containers", name) if record is None else errors.api_error(
-                400, errors.Reason.BAD_REQUEST, f"container {name} is not running"
+            raise (
+                errors.not_found("containers", name)
+                if record is None
+                else errors.api_error(400, errors.Reason.BAD_REQUEST, f"container {name} is not running")
             )
         return record
 
@@ -267,8 +267,10 @@ class NodeServer:
         if not self._config.port:
             return self
         key, certificate, authority = await asyncio.gather(
-            *(asyncio.to_thread(_read, path) for path in
-              (self._config.key_file, self._config.cert_file, self._config.client_ca_file))
+            *(
+                asyncio.to_thread(_read, path)
+                for path in (self._config.key_file, self._config.cert_file, self._config.client_ca_file)
+            )
         )
         credentials = grpc.ssl_server_credentials([(key, certificate)], authority, require_client_auth=True)
         server = grpc.aio.server(options=_OPTIONS)

@@ -1,7 +1,7 @@
 """Regenerate proto/gen/ from the sources, or check that it is what the sources give.
 
-    python -m proto.generate           write proto/gen/
-    python -m proto.generate --check   exit 1 when proto/gen/ differs
+python -m proto.generate           write proto/gen/
+python -m proto.generate --check   exit 1 when proto/gen/ differs
 """
 
 import filecmp

@@ -107,7 +107,7 @@ class GrpcDoor:
         if self._server is not None:
             await self._server.stop(DRAIN_S)
 
-    def _handlers(self) -> "grpc.GenericRpcHandler[Any, bytes]":
+    def _handlers(self) -> grpc.GenericRpcHandler:
         def unary(method: Callable[..., Awaitable[bytes]], request: Any) -> "grpc.RpcMethodHandler[Any, bytes]":
             return grpc.unary_unary_rpc_method_handler(method, request_deserializer=request.FromString)
 

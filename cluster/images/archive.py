@@ -136,9 +136,7 @@ def _content(tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
     return stream.read() if stream else b""
 
 
-def _write_layout(
-    files: dict[str, bytes], descriptors: Sequence[object], docker: Sequence[object], target: IO[bytes]
-) -> None:
+def _write_layout(files: dict[str, bytes], descriptors: Sequence[object], docker: Sequence[object], target: IO[bytes]) -> None:
     """Write the tar around `files`, the blobs by path."""
     files["oci-layout"] = _json({"imageLayoutVersion": "1.0.0"})
     files["index.json"] = _json({"schemaVersion": 2, "mediaType": _INDEX, "manifests": descriptors})

@@ -175,8 +175,14 @@ def _run(command: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, s
     proxies = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
     try:
         done = subprocess.run(
-            command, cwd=cwd, env={**proxies, **surroundings}, capture_output=True, text=True, check=False,
-            stdin=subprocess.DEVNULL, timeout=_COMMAND_TIMEOUT_S,
+            command,
+            cwd=cwd,
+            env={**proxies, **surroundings},
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            timeout=_COMMAND_TIMEOUT_S,
         )
     except FileNotFoundError as error:
         raise ImageError(f"{command[0]} is not installed; Coxswain's images are built from Debian packages") from error

@@ -79,8 +79,22 @@ _BUSYBOX_ACCOUNTS = Layer(packages=(), steps=_accounts())
 
 _REDIS = Layer(
     packages=(
-        "redis-server", "redis-tools", "libatomic1", "libc6", "libcap2", "libgcc-s1", "libgcrypt20", "libgpg-error0",
-        "libjemalloc2", "liblz4-1", "liblzf1", "liblzma5", "libssl3", "libstdc++6", "libsystemd0", "libzstd1",
+        "redis-server",
+        "redis-tools",
+        "libatomic1",
+        "libc6",
+        "libcap2",
+        "libgcc-s1",
+        "libgcrypt20",
+        "libgpg-error0",
+        "libjemalloc2",
+        "liblz4-1",
+        "liblzf1",
+        "liblzma5",
+        "libssl3",
+        "libstdc++6",
+        "libsystemd0",
+        "libzstd1",
     ),
     steps=(
         Programs((("usr/bin/redis-server", "usr/bin/redis-server"), ("usr/bin/redis-cli", "usr/bin/redis-cli"))),
@@ -107,9 +121,7 @@ RECIPES: Mapping[str, Recipe] = {
     "pause": Recipe(
         "registry.local/coxswain/pause:1", (_PAUSE,), ImageConfig(entrypoint=("/catatonit", "-P"), user="65534:65534")
     ),
-    "busybox": Recipe(
-        "docker.io/library/busybox:1", (_BUSYBOX, _BUSYBOX_ACCOUNTS), ImageConfig(cmd=("sh",), env=_PATH)
-    ),
+    "busybox": Recipe("docker.io/library/busybox:1", (_BUSYBOX, _BUSYBOX_ACCOUNTS), ImageConfig(cmd=("sh",), env=_PATH)),
     "redis": Recipe(
         "registry.local/coxswain/redis:1",
         (_BUSYBOX, _REDIS),

@@ -112,8 +112,9 @@ def read(packet: bytes) -> Query | Unanswerable | None:
 
 def encode(answer: Answer, query: Query) -> Sections:
     """An answer's records for the question that `query` asks."""
+    encoder = _Encoder(query)
     chain, records, authority, additional = (
-        tuple(_encode(record, query) for record in section)
+        tuple(encoder.encode(record) for record in section)
         for section in (answer.chain, answer.records, answer.authority, answer.additional)
     )
     total = sum(len(each) for section in (chain, records, authority, additional) for each in section)
@@ -228,15 +229,23 @@ class _Settled(dict[Any, int]):
         pass
 
 
-def _encode(record: Record, query: Query) -> bytes:
-    buffer = dnslib.DNSBuffer()
-    buffer.append(bytes(HEADER_BYTES))
-    buffer.encode_name(_label(query.question().name))
-    buffer.append(query.key[-4:])
-    buffer.names = _Settled(buffer.names)
-    start = buffer.offset
-    dnslib.RR(_label(record.name), record.type, ttl=record.ttl_s, rdata=_rdata(record)).pack(buffer)
-    return bytes(buffer.data[start:])
+class _Encoder:
+    """Encodes records that follow a question."""
+
+    def __init__(self, query: Query) -> None:
+        self._buffer = dnslib.DNSBuffer()
+        self._buffer.append(bytes(HEADER_BYTES))
+        self._buffer.encode_name(_label(query.question().name))
+        self._buffer.append(query.key[-4:])
+        self._buffer.names = _Settled(self._buffer.names)
+        self._start = self._buffer.offset
+
+    def encode(self, record: Record) -> bytes:
+        buffer, start = self._buffer, self._start
+        del buffer.data[start:]
+        buffer.offset = start
+        dnslib.RR(_label(record.name), record.type, ttl=record.ttl_s, rdata=_rdata(record)).pack(buffer)
+        return bytes(buffer.data[start:])
 
 
 def _rdata(record: Record) -> Any:

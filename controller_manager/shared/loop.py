@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 
 from apiclient.workqueue import WorkQueue, work
+from apimachinery.errors import is_namespace_terminating
 from controller_manager.shared.context import Context
 
 EARLY_S = 0.002
@@ -53,7 +54,9 @@ class Controller(ABC):
         started, metrics = self._clock.monotonic(), self._context.metrics
         try:
             await self.reconcile(key)
-        except Exception:
+        except Exception as error:
+            if is_namespace_terminating(error):
+                return  # what is wanted there is about to go as well
             metrics.failures.labels(self.name).inc()
             raise
         finally:

@@ -1,7 +1,7 @@
 """Control groups as files: cgroup v2, cgroup v1, and the hybrid of both.
 
-On v1 (and hybrid) every controller is a tree of its own and a pod's group exists in each that the runtime uses; on v2 there is one
-tree, in which a parent must hand its controllers down before a child can use them.
+On v1 (and hybrid) every controller is a tree of its own and a pod's group exists in each that the runtime uses; on v2 there is
+one tree, in which a parent must hand its controllers down before a child can use them.
 """
 
 import asyncio

@@ -170,9 +170,7 @@ class CriRuntime:
 
     async def attach_url(self, container_id: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
         """Where the runtime's streaming server waits for one client to join the container."""
-        request = cri.AttachRequest(
-            container_id=container_id, tty=tty, stdin=stdin, stdout=stdout, stderr=stderr and not tty
-        )
+        request = cri.AttachRequest(container_id=container_id, tty=tty, stdin=stdin, stdout=stdout, stderr=stderr and not tty)
         return str((await _call(self._runtime.Attach(request, timeout=_QUESTION_TIMEOUT_S))).url)
 
     async def usage(self) -> list[ContainerUsage]:
@@ -255,10 +253,7 @@ def _translated(error: grpc.aio.AioRpcError) -> RuntimeFailureError:
     return RuntimeFailureError(f"rpc error: code = {_CODE_NAMES.get(error.code(), 'Unknown')} desc = {text}")
 
 
-_CODE_NAMES = {
-    code: "".join(part.capitalize() for part in code.name.split("_"))
-    for code in grpc.StatusCode
-}
+_CODE_NAMES = {code: "".join(part.capitalize() for part in code.name.split("_")) for code in grpc.StatusCode}
 
 
 def _condition_text(condition: cri.RuntimeCondition | None) -> str:

@@ -1,7 +1,8 @@
 """A runtime in memory that passes the same contract suite as a real one. For tests and simulations.
 
-Containers run until they are stopped or `finish` ends them; images are there when `images` says so. Every call takes `latency_s` of
-the loop's time; while `down` is set every call fails as if the runtime were gone. `calls` counts the calls by name.
+Containers run until they are stopped or `finish` ends them; images are there when `images` says so. Every call takes
+`latency_s` of the loop's time; while `down` is set every call fails as if the runtime were gone. `calls` counts the calls by
+name.
 """
 
 import asyncio
@@ -304,9 +305,7 @@ class FakeFilesystem:
         self.payloads[uid, volume] = {name: content.data for name, content in files.items()}
         return f"/pods/{uid}/{volume}"
 
-    async def make_empty(
-        self, uid: str, volume: str, *, memory: bool, size_bytes: int | None, group: int | None
-    ) -> str:
+    async def make_empty(self, uid: str, volume: str, *, memory: bool, size_bytes: int | None, group: int | None) -> str:
         return f"/pods/{uid}/{volume}"
 
     async def check_host_path(self, path: str, kind: str) -> str:

@@ -5,10 +5,10 @@
     ROOT/pods/UID/containers/NAME/ATTEMPT  last words of a container
     ROOT/pods/UID/etc-hosts
 
-A pod writes into its volumes, so no path through a volume is ever resolved by the kernel's ordinary rules: subpaths are opened with
-openat2(RESOLVE_IN_ROOT), which keeps every link inside the volume, and what was opened is mounted through its descriptor; trees are
-unmounted first and then deleted relative to directory descriptors, without following links.
-Readers of API contents see all files change at once, because they go through `..data`, which one rename replaces.
+A pod writes into its volumes, so no path through a volume is ever resolved by the kernel's ordinary rules: subpaths are opened
+with openat2(RESOLVE_IN_ROOT), which keeps every link inside the volume, and what was opened is mounted through its descriptor;
+trees are unmounted first and then deleted relative to directory descriptors, without following links. Readers of API contents
+see all files change at once, because they go through `..data`, which one rename replaces.
 """
 
 import asyncio
@@ -58,14 +58,10 @@ class NodeFilesystem:
         self._pods.mkdir(parents=True, exist_ok=True, mode=0o711)
         self._pod(uid).mkdir(exist_ok=True, mode=0o750)
 
-    async def write_payload(
-        self, uid: str, volume: str, kind: str, files: Mapping[str, FileContent], group: int | None
-    ) -> str:
+    async def write_payload(self, uid: str, volume: str, kind: str, files: Mapping[str, FileContent], group: int | None) -> str:
         return await _off_loop(self._write_payload, uid, volume, kind, files, group)
 
-    def _write_payload(
-        self, uid: str, volume: str, kind: str, files: Mapping[str, FileContent], group: int | None
-    ) -> str:
+    def _write_payload(self, uid: str, volume: str, kind: str, files: Mapping[str, FileContent], group: int | None) -> str:
         target = self._volume(uid, kind, volume)
         if not target.exists():
             target.mkdir(parents=True)
@@ -75,9 +71,7 @@ class NodeFilesystem:
         replace_contents(target, files, group, f"..{self._clock.now():%Y_%m_%d_%H_%M_%S.%f}")
         return str(target)
 
-    async def make_empty(
-        self, uid: str, volume: str, *, memory: bool, size_bytes: int | None, group: int | None
-    ) -> str:
+    async def make_empty(self, uid: str, volume: str, *, memory: bool, size_bytes: int | None, group: int | None) -> str:
         return await _off_loop(self._make_empty, uid, volume, memory, size_bytes, group)
 
     def _make_empty(self, uid: str, volume: str, memory: bool, size_bytes: int | None, group: int | None) -> str:
@@ -102,9 +96,7 @@ class NodeFilesystem:
     ) -> str:
         return await _off_loop(self._resolve_subpath, volume_path, subpath, uid, container, index, create)
 
-    def _resolve_subpath(
-        self, volume_path: str, subpath: str, uid: str, container: str, index: int, create: bool
-    ) -> str:
+    def _resolve_subpath(self, volume_path: str, subpath: str, uid: str, container: str, index: int, create: bool) -> str:
         parts = [part for part in subpath.split("/") if part not in ("", ".")]
         if ".." in parts or subpath.startswith("/"):
             raise VolumeFailureError(f"failed to prepare subPath: {subpath!r} leaves the volume")
@@ -213,8 +205,7 @@ def replace_contents(target: Path, files: Mapping[str, FileContent], group: int 
 def _same(folder: Path, files: Mapping[str, FileContent], group: int | None) -> bool:
     present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     return present == set(files) and all(
-        (folder / name).read_bytes() == content.data
-        and stat.S_IMODE((folder / name).stat().st_mode) == _mode(content, group)
+        (folder / name).read_bytes() == content.data and stat.S_IMODE((folder / name).stat().st_mode) == _mode(content, group)
         for name, content in files.items()
     )
 

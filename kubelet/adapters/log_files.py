@@ -1,7 +1,8 @@
 """Container logs as files: reading with options, following with inotify, rotating.
 
-A log is the file that the runtime writes (`N.log`) and those that rotation has put aside (`N.log.TIME`, oldest first). Only regular
-files that really lie in the pods' log directory are read: a link that a container's owner managed to put there serves nothing.
+A log is the file that the runtime writes (`N.log`) and those that rotation has put aside (`N.log.TIME`, oldest first). Only
+regular files that really lie in the pods' log directory are read: a link that a container's owner managed to put there serves
+nothing.
 """
 
 import asyncio
@@ -160,9 +161,7 @@ class _Watch:
             asyncio.get_running_loop().add_reader(descriptor, self._drain)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._descriptor >= 0:
             asyncio.get_running_loop().remove_reader(self._descriptor)
             os.close(self._descriptor)

@@ -51,9 +51,7 @@ def read_pressures(directory: str) -> list[Pressure]:
     """What is running out now."""
     found = []
     if _memory("MemAvailable") < _MEMORY_LOW_BYTES:
-        found.append(
-            Pressure("MemoryPressure", "KubeletHasInsufficientMemory", "kubelet has insufficient memory available")
-        )
+        found.append(Pressure("MemoryPressure", "KubeletHasInsufficientMemory", "kubelet has insufficient memory available"))
     disk = shutil.disk_usage(directory)
     if disk.free < disk.total * _DISK_LOW_SHARE:
         found.append(Pressure("DiskPressure", "KubeletHasDiskPressure", "kubelet has disk pressure"))

@@ -1,7 +1,7 @@
 """Connections into a pod's network namespace, to what listens on its loopback or any other address of its own.
 
-Only a thread of its own can enter the namespace without dragging the rest of the process along; it makes the connection, hands the
-socket over, and ends. The socket stays in the pod's namespace.
+Only a thread of its own can enter the namespace without dragging the rest of the process along; it makes the connection, hands
+the socket over, and ends. The socket stays in the pod's namespace.
 """
 
 import asyncio

@@ -43,9 +43,7 @@ class NetworkProbes:
     async def _get(
         self, url: str, host: str, port: int, path: str, secure: bool, headers: Sequence[tuple[str, str]]
     ) -> tuple[bool, str]:
-        reader, writer = await asyncio.open_connection(
-            host, port, ssl=self._tls if secure else None, limit=_HEAD_LIMIT_BYTES
-        )
+        reader, writer = await asyncio.open_connection(host, port, ssl=self._tls if secure else None, limit=_HEAD_LIMIT_BYTES)
         try:
             given = {name.lower() for name, _ in headers}
             lines = [f"GET {path} HTTP/1.1"]

@@ -1,8 +1,8 @@
 """Interactive commands through a CRI runtime's streaming server, over SPDY/3.1.
 
-CRI answers Exec and Attach with a URL on loopback. Behind it every CRI runtime speaks the streaming protocol of Kubernetes, in which
-only SPDY can say "no more input" (WebSocket learnt it later than the runtimes we serve), so SPDY it is; the little of it that is
-needed stands here: one connection, one SPDY stream each for error, stdin, stdout, stderr and terminal sizes.
+CRI answers Exec and Attach with a URL on loopback. Behind it every CRI runtime speaks the streaming protocol of Kubernetes, in
+which only SPDY can say "no more input" (WebSocket learnt it later than the runtimes we serve), so SPDY it is; the little of it
+that is needed stands here: one connection, one SPDY stream each for error, stdin, stdout, stderr and terminal sizes.
 
 Header blocks go out compressed without SPDY's preset dictionary, which zlib's own format allows, and those that come in are not
 read: nothing in them is needed. Flow control does not exist on the other side (spdystream ignores it).
@@ -53,9 +53,7 @@ class SpdyStreams:
         )
         return await SpdyCommand.connect(url, stdin=stdin, stdout=stdout, stderr=stderr and not tty, tty=tty)
 
-    async def attach(
-        self, container_id: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool
-    ) -> "SpdyCommand":
+    async def attach(self, container_id: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> "SpdyCommand":
         url = await self._urls.attach_url(container_id, stdin=stdin, stdout=stdout, stderr=stderr and not tty, tty=tty)
         return await SpdyCommand.connect(url, stdin=stdin, stdout=stdout, stderr=stderr and not tty, tty=tty)
 

@@ -1,7 +1,7 @@
 """Waiting times that double: for restarting crashed containers, pulling images, mounting volumes.
 
-A back-off knows no clock; every question brings its own time, in seconds of any steady scale. After a quiet time twice the longest
-delay it starts over. Source: the Kubernetes page "Pod Lifecycle", "Container restarts".
+A back-off knows no clock; every question brings its own time, in seconds of any steady scale. After a quiet time twice the
+longest delay it starts over. Source: the Kubernetes page "Pod Lifecycle", "Container restarts".
 """
 
 from dataclasses import dataclass, field

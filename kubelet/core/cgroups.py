@@ -1,7 +1,7 @@
 """Resources of pods as control group values: quality of service, where a pod's group lies, limits.
 
-Source: the Kubernetes pages "Configure Quality of Service for Pods" and "Resource Management for Pods and Containers"; the kernel's
-documents on cgroup v1 and v2.
+Source: the Kubernetes pages "Configure Quality of Service for Pods" and "Resource Management for Pods and Containers"; the
+kernel's documents on cgroup v1 and v2.
 """
 
 from collections.abc import Mapping

@@ -89,9 +89,7 @@ def message_path(container: Container) -> str:
     return container.termination_message_path or DEFAULT_MESSAGE_PATH
 
 
-def security(
-    pod: Pod, container: Container, image: ImageRecord, seccomp_directory: str
-) -> cri.LinuxContainerSecurityContext:
+def security(pod: Pod, container: Container, image: ImageRecord, seccomp_directory: str) -> cri.LinuxContainerSecurityContext:
     """The container's security context over the pod's; raises ConfigError."""
     of_pod = pod.spec.security_context or PodSecurityContext()
     own = container.security_context or SecurityContext()
@@ -121,9 +119,7 @@ def security(
     return context
 
 
-def _set_user(
-    context: cri.LinuxContainerSecurityContext, user: int | None, group: int | None, image: ImageRecord
-) -> None:
+def _set_user(context: cri.LinuxContainerSecurityContext, user: int | None, group: int | None, image: ImageRecord) -> None:
     if user is not None:
         context.run_as_user.value = user
     elif image.uid is not None:

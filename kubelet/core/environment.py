@@ -1,7 +1,7 @@
 """Environment variables of a container, and the fields of a pod that it may ask for.
 
-Later entries win: service variables, then envFrom in order, then env in order; `$(NAME)` refers to what came before.
-Source: the Kubernetes pages "Define Environment Variables for a Container", "Downward API" and "Service" (environment variables).
+Later entries win: service variables, then envFrom in order, then env in order; `$(NAME)` refers to what came before. Source:
+the Kubernetes pages "Define Environment Variables for a Container", "Downward API" and "Service" (environment variables).
 """
 
 import base64
@@ -230,5 +230,3 @@ def referenced(pod: Pod, container: Container) -> tuple[set[str], set[str]]:
         if chosen is not None and chosen.secret_key_ref is not None:
             secrets.add(chosen.secret_key_ref.name)
     return config_maps, secrets
-
-

@@ -30,7 +30,7 @@ def normalize(image: str) -> str:
     """The full reference: registry, path, and tag or digest; raises InvalidImageNameError."""
     found = _REFERENCE.match(image)
     if found is None:
-        raise InvalidImageNameError(f"couldn't parse image name \"{image}\": invalid reference format")
+        raise InvalidImageNameError(f'couldn\'t parse image name "{image}": invalid reference format')
     registry, path, tag, digest = found.group("registry", "path", "tag", "digest")
     if registry is not None and not ("." in registry or ":" in registry or registry == "localhost"):
         registry, path = None, f"{registry}/{path}"

@@ -89,9 +89,7 @@ class ContainerRecord:
 
     def exited(self, exit_code: int, finished_at: int, reason: str = "", message: str = "") -> "ContainerRecord":
         """The same container after its end."""
-        return replace(
-            self, state=State.EXITED, exit_code=exit_code, finished_at=finished_at, reason=reason, message=message
-        )
+        return replace(self, state=State.EXITED, exit_code=exit_code, finished_at=finished_at, reason=reason, message=message)
 
 
 @dataclass(frozen=True, slots=True)

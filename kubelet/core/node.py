@@ -172,9 +172,7 @@ def _conditions(
         before = known.get(condition.type)
         unchanged = before is not None and before.status == condition.status
         condition.last_heartbeat_time = format_time(now)
-        condition.last_transition_time = (
-            before.last_transition_time if before is not None and unchanged else format_time(now)
-        )
+        condition.last_transition_time = before.last_transition_time if before is not None and unchanged else format_time(now)
     foreign = [each for kind, each in known.items() if kind not in {each.type for each in wanted}]
     return [*foreign, *wanted]
 
@@ -182,8 +180,9 @@ def _conditions(
 def _ready(health: RuntimeHealth) -> NodeCondition:
     problems = []
     if not health.runtime_ready:
-        problems.append(f"container runtime is down: {health.runtime_message}" if health.runtime_message else
-                        "container runtime is down")
+        problems.append(
+            f"container runtime is down: {health.runtime_message}" if health.runtime_message else "container runtime is down"
+        )
     elif not health.network_ready:
         problems.append(f"container runtime network not ready: {health.network_message}")
     if problems:

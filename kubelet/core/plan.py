@@ -1,7 +1,7 @@
 """What to do next for a pod: from its spec and what is observed to actions.
 
-The plan is level-driven: it looks at the newest container of each name in the present sandbox, never at what was done before. Init
-containers run one after the other, each sidecar among them from its turn on; when the first ordinary container exists the
+The plan is level-driven: it looks at the newest container of each name in the present sandbox, never at what was done before.
+Init containers run one after the other, each sidecar among them from its turn on; when the first ordinary container exists the
 others have had their turn. A container that ended is started again if its policy says so, once its back-off has passed.
 """
 
@@ -73,9 +73,7 @@ class Plan:
         return min((each.remaining_s for each in self.waiting.values()), default=None)
 
 
-def plan(
-    pod: Pod, seen: Observation, verdicts: Mapping[str, Verdict], backoff: Backoff, now_s: float
-) -> Plan:
+def plan(pod: Pod, seen: Observation, verdicts: Mapping[str, Verdict], backoff: Backoff, now_s: float) -> Plan:
     """Decide; `now_s` is seconds since the epoch, `verdicts` go by container id."""
     if seen.ready_sandbox is None:
         return _without_sandbox(pod, seen)

@@ -1,9 +1,9 @@
 """Probes as state machines: one for each probe of each running container, advanced by outcomes.
 
-Before the first success of a readiness or startup probe the period would make a container wait that is up long since, so the probe is
-run more often until then (0.1 s after the container's start, then ever more slowly up to its period). The failures of those extra
-looks count for nothing: only what is seen at the probe's own period moves towards failureThreshold, as in Kubernetes.
-Source: the Kubernetes page "Configure Liveness, Readiness and Startup Probes".
+Before the first success of a readiness or startup probe the period would make a container wait that is up long since, so the
+probe is run more often until then (0.1 s after the container's start, then ever more slowly up to its period). The failures of
+those extra looks count for nothing: only what is seen at the probe's own period moves towards failureThreshold, as in
+Kubernetes. Source: the Kubernetes page "Configure Liveness, Readiness and Startup Probes".
 """
 
 from dataclasses import dataclass, replace
@@ -95,7 +95,9 @@ def _counted(kind: ProbeKind, probe: Probe, state: ProbeState, success: bool) ->
     result = state.result
     if success and successes >= (probe.success_threshold or 1):
         result = True
-    elif (not success and failures >= (probe.failure_threshold or 3)) or (not success and kind == ProbeKind.READINESS and result is None):
+    elif (not success and failures >= (probe.failure_threshold or 3)) or (
+        not success and kind == ProbeKind.READINESS and result is None
+    ):
         result = False
     return replace(state, result=result, successes=successes, failures=failures, ever=state.ever or success)
 

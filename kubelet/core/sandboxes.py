@@ -80,9 +80,7 @@ def _with_pod_config(base: Resolver, pod: Pod) -> Resolver:
     return Resolver(servers[:_NAMESERVERS_MAX], searches[:_SEARCHES_MAX], tuple(options.values()))
 
 
-def sandbox_config(
-    pod: Pod, attempt: int, facts: NodeFacts, *, log_directory: str, cgroup_parent: str
-) -> cri.PodSandboxConfig:
+def sandbox_config(pod: Pod, attempt: int, facts: NodeFacts, *, log_directory: str, cgroup_parent: str) -> cri.PodSandboxConfig:
     """The request for a pod's sandbox; `attempt` counts its sandboxes from 0."""
     meta, spec = pod.metadata, pod.spec
     name, domain = hostname(pod, facts.cluster_domain)
@@ -156,9 +154,7 @@ def host_alias_lines(pod: Pod) -> list[str]:
 
 
 def _security(pod: Pod, facts: NodeFacts) -> cri.LinuxSandboxSecurityContext:
-    privileged = any(
-        each.security_context is not None and each.security_context.privileged for _, each in containers(pod)
-    )
+    privileged = any(each.security_context is not None and each.security_context.privileged for _, each in containers(pod))
     context = pod.spec.security_context
     security = cri.LinuxSandboxSecurityContext(
         namespace_options=namespace_options(pod),

@@ -1,8 +1,8 @@
 """A pod's status, from its spec, what is observed, and what stands in the way.
 
 The status is made anew each time; what must persist is taken from the previous one: times of transitions, the start time,
-conditions of other writers, the last state of containers that the runtime has forgotten, and a final phase, which never changes.
-Source: the Kubernetes page "Pod Lifecycle".
+conditions of other writers, the last state of containers that the runtime has forgotten, and a final phase, which never
+changes. Source: the Kubernetes page "Pod Lifecycle".
 """
 
 from collections.abc import Mapping, Sequence
@@ -152,11 +152,13 @@ class _Builder:
         if before is not None and (before.state.terminated is not None or before.state.running is not None):
             status.last_state = _lost(before)
         if self.inputs.ended and self._may_have_run(container):
-            status.state = ContainerState(terminated=ContainerStateTerminated(
-                exit_code=137,
-                reason="ContainerStatusUnknown",
-                message="The container could not be located when the pod was terminated",
-            ))
+            status.state = ContainerState(
+                terminated=ContainerStateTerminated(
+                    exit_code=137,
+                    reason="ContainerStatusUnknown",
+                    message="The container could not be located when the pod was terminated",
+                )
+            )
             return
         status.state = ContainerState(waiting=self._waiting(container))
 
@@ -177,9 +179,7 @@ class _Builder:
     def _wanted_again(self, container: Container) -> bool:
         return not self.inputs.ended and self.inputs.verdict is None and restart_policy(self.pod) == "Always"
 
-    def _set_state(
-        self, status: ContainerStatus, kind: ContainerKind, container: Container, latest: ContainerRecord
-    ) -> None:
+    def _set_state(self, status: ContainerStatus, kind: ContainerKind, container: Container, latest: ContainerRecord) -> None:
         if latest.running:
             verdict = self.inputs.verdicts.get(latest.id, HEALTHY)
             status.state = ContainerState(running=ContainerStateRunning(started_at=format_nanoseconds(latest.started_at)))
@@ -190,9 +190,7 @@ class _Builder:
         else:
             status.state = ContainerState(waiting=self._waiting(container))
 
-    def _set_ended(
-        self, status: ContainerStatus, kind: ContainerKind, container: Container, latest: ContainerRecord
-    ) -> None:
+    def _set_ended(self, status: ContainerStatus, kind: ContainerKind, container: Container, latest: ContainerRecord) -> None:
         ended = ContainerState(terminated=self._terminated(latest))
         status.ready = kind == ContainerKind.INIT and not is_sidecar(container) and latest.exit_code == 0
         if self._restarts(kind, container, latest):
@@ -298,9 +296,7 @@ def _set_addresses(pod: Pod, status: PodStatus, inputs: StatusInputs) -> None:
     status.pod_ip = addresses[0] if addresses else ""
 
 
-def _conditions(
-    pod: Pod, seen: Observation, status: PodStatus, inputs: StatusInputs, ready: bool
-) -> list[PodCondition]:
+def _conditions(pod: Pod, seen: Observation, status: PodStatus, inputs: StatusInputs, ready: bool) -> list[PodCondition]:
     over = status.phase in ("Succeeded", "Failed")
     containers_ready = _containers_ready(pod, status)
     sandbox_up = not over and seen.ready_sandbox is not None and bool(pod.spec.host_network or inputs.pod_ips)
@@ -359,9 +355,7 @@ def _containers_ready(pod: Pod, status: PodStatus) -> PodCondition:
 
 def _pod_ready(pod: Pod, containers_ready: PodCondition) -> PodCondition:
     if containers_ready.status != "True":
-        return PodCondition(
-            type="Ready", status="False", reason=containers_ready.reason, message=containers_ready.message
-        )
+        return PodCondition(type="Ready", status="False", reason=containers_ready.reason, message=containers_ready.message)
     known = {each.type: each for each in pod.status.conditions}
     problems = []
     for gate in pod.spec.readiness_gates:
@@ -369,9 +363,7 @@ def _pod_ready(pod: Pod, containers_ready: PodCondition) -> PodCondition:
         if condition is None:
             problems.append(f'corresponding condition of pod readiness gate "{gate.condition_type}" does not exist.')
         elif condition.status != "True":
-            problems.append(
-                f'the status of pod readiness gate "{gate.condition_type}" is not "True", but {condition.status}'
-            )
+            problems.append(f'the status of pod readiness gate "{gate.condition_type}" is not "True", but {condition.status}')
     if problems:
         return PodCondition(type="Ready", status="False", reason="ReadinessGatesNotReady", message=", ".join(problems))
     return PodCondition(type="Ready", status="True")

@@ -1,7 +1,7 @@
 """Volumes as data: which objects a pod's volumes need, and the files that they become.
 
-A payload maps relative paths to contents; the filesystem port makes a directory show exactly that, at once. Messages are those that
-Kubernetes puts into FailedMount events. Source: the Kubernetes pages "Volumes" and "Projected Volumes".
+A payload maps relative paths to contents; the filesystem port makes a directory show exactly that, at once. Messages are those
+that Kubernetes puts into FailedMount events. Source: the Kubernetes pages "Volumes" and "Projected Volumes".
 """
 
 import base64
@@ -100,9 +100,7 @@ def _projected_files(pod: Pod, volume: Volume, sources: Sources) -> dict[str, Fi
     return files
 
 
-def _config_map_files(
-    pod: Pod, source: ConfigMapVolumeSource, sources: Sources, mode: int | None
-) -> dict[str, FileContent]:
+def _config_map_files(pod: Pod, source: ConfigMapVolumeSource, sources: Sources, mode: int | None) -> dict[str, FileContent]:
     found = sources.config_maps.get(source.name)
     if found is None and not source.optional:
         raise VolumeError(f'configmap "{source.name}" not found')

@@ -65,9 +65,7 @@ class Handlers:
         output = (result.stdout + result.stderr)[:1024].decode(errors="replace")
         return result.exit_code == 0, output
 
-    async def _http(
-        self, action: HTTPGetAction, container: Container, pod_ip: str, timeout_s: float
-    ) -> tuple[bool, str]:
+    async def _http(self, action: HTTPGetAction, container: Container, pod_ip: str, timeout_s: float) -> tuple[bool, str]:
         try:
             port = resolve_port(action.port, container.ports)
         except ValueError as error:
@@ -76,9 +74,7 @@ class Handlers:
         host = action.host or pod_ip
         return await self._network.http(host, port, action.path or "/", action.scheme or "HTTP", headers, timeout_s)
 
-    async def _tcp(
-        self, action: TCPSocketAction, container: Container, pod_ip: str, timeout_s: float
-    ) -> tuple[bool, str]:
+    async def _tcp(self, action: TCPSocketAction, container: Container, pod_ip: str, timeout_s: float) -> tuple[bool, str]:
         try:
             port = resolve_port(action.port, container.ports)
         except ValueError as error:

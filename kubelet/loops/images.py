@@ -1,6 +1,7 @@
 """Having a container's image: looking, pulling, and not pulling again too soon.
 
-Equal pulls are one pull: whoever asks for an image that is on its way waits for it. Whoever waits may stop waiting; the pull goes on.
+Equal pulls are one pull: whoever asks for an image that is on its way waits for it. Whoever waits may stop waiting; the pull
+goes on.
 """
 
 import asyncio
@@ -58,9 +59,11 @@ class ImageKeeper:
         try:
             reference = normalize(container.image)
         except InvalidImageNameError as error:
-            self._recorder.event(pod, "Warning", "InspectFailed", f"Failed to apply default image tag \"{container.image}\": {error}")
+            self._recorder.event(
+                pod, "Warning", "InspectFailed", f'Failed to apply default image tag "{container.image}": {error}'
+            )
             raise ImageTroubleError(
-                Trouble("InvalidImageName", f"Failed to apply default image tag \"{container.image}\": {error}")
+                Trouble("InvalidImageName", f'Failed to apply default image tag "{container.image}": {error}')
             ) from error
         policy = pull_policy(container)
         found = await self._look(container, reference)

@@ -1,8 +1,8 @@
 """The node's own object and lease.
 
-Three tasks that do not wait for each other: the lease is renewed by one that does nothing else, so that nothing slow can make the
-node look dead; the runtime's health is looked at by another; the third writes the node's status when it changes, and now and then
-when it does not.
+Three tasks that do not wait for each other: the lease is renewed by one that does nothing else, so that nothing slow can make
+the node look dead; the runtime's health is looked at by another; the third writes the node's status when it changes, and now
+and then when it does not.
 """
 
 import asyncio
@@ -34,9 +34,7 @@ _DOWN_AFTER_S = 3.0
 class LeaseKeeper:
     """Renews the node's lease every `renew_s`; `run` never returns."""
 
-    def __init__(
-        self, client: Client, name: str, *, duration_s: int, renew_s: float, clock: Clock, rng: random.Random
-    ) -> None:
+    def __init__(self, client: Client, name: str, *, duration_s: int, renew_s: float, clock: Clock, rng: random.Random) -> None:
         self._client = client
         self._name = name
         self._duration_s = duration_s

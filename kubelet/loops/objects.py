@@ -1,7 +1,7 @@
 """ConfigMaps and Secrets that pods of this node use: watched one by one, for as long as somebody holds them.
 
-A node may see only what its pods refer to, so there is no watch over all of them. The first holder of a name starts an informer for
-that one object, the last one stops it; holders are told of each change.
+A node may see only what its pods refer to, so there is no watch over all of them. The first holder of a name starts an informer
+for that one object, the last one stops it; holders are told of each change.
 """
 
 import asyncio

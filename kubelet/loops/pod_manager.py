@@ -1,8 +1,8 @@
 """All pods of the node: gives each its worker, and carries events to the right one.
 
-Workers go by uid, so that a pod that is deleted and made again under the same name has two, one ending and one beginning. What the
-runtime holds and the API does not know (deleted while this kubelet was down) is ended as an orphan. Events of the runtime name
-containers only; the manager knows whose they are. A relist finds what events missed.
+Workers go by uid, so that a pod that is deleted and made again under the same name has two, one ending and one beginning. What
+the runtime holds and the API does not know (deleted while this kubelet was down) is ended as an orphan. Events of the runtime
+name containers only; the manager knows whose they are. A relist finds what events missed.
 """
 
 import asyncio
@@ -155,9 +155,7 @@ class PodManager:
                 return inventory
 
     async def _inventory(self) -> dict[str, _Inventory]:
-        sandboxes, containers = await asyncio.gather(
-            self._kit.runtime.list_sandboxes(), self._kit.runtime.list_containers()
-        )
+        sandboxes, containers = await asyncio.gather(self._kit.runtime.list_sandboxes(), self._kit.runtime.list_containers())
         found: dict[str, _Inventory] = {}
         for sandbox in sandboxes:
             found.setdefault(sandbox.pod_uid, _Inventory()).sandboxes.append(sandbox)

@@ -57,9 +57,7 @@ class PodVolumes:
                 try:
                     await self._make(pod, volume, pod_ips)
                 except (VolumeError, NotSyncedError) as error:
-                    raise VolumeFailureError(
-                        f'MountVolume.SetUp failed for volume "{volume.name}" : {error}'
-                    ) from error
+                    raise VolumeFailureError(f'MountVolume.SetUp failed for volume "{volume.name}" : {error}') from error
 
     async def _make(self, pod: Pod, volume: Volume, pod_ips: tuple[str, ...]) -> str:
         group = (pod.spec.security_context or PodSecurityContext()).fs_group

@@ -1,7 +1,8 @@
 """One pod, from its appearance to its end, in one task: nothing else touches its sandbox, containers or volumes.
 
-Everything that happens (the pod's object changes, a container ends, a probe changes its mind, an object that a volume shows changes,
-a back-off runs out) only sets a flag and wakes the worker, which looks at all of it, plans, and acts until nothing is left to do.
+Everything that happens (the pod's object changes, a container ends, a probe changes its mind, an object that a volume shows
+changes, a back-off runs out) only sets a flag and wakes the worker, which looks at all of it, plans, and acts until nothing is
+left to do.
 
     running   --deleted in the API------------------> ending: stop containers, then the sandbox, report, delete, clean up
     running   --the pod is over, or past its deadline-> ending: the same without deleting; then waiting to be deleted
@@ -334,9 +335,7 @@ class PodWorker:
 
     async def _take_stock(self) -> None:
         """Find what came of calls whose answers were lost: the names of those sandboxes and containers are taken."""
-        sandboxes, containers = await asyncio.gather(
-            self._kit.runtime.list_sandboxes(), self._kit.runtime.list_containers()
-        )
+        sandboxes, containers = await asyncio.gather(self._kit.runtime.list_sandboxes(), self._kit.runtime.list_containers())
         self._unsure = False
         self.relisted(
             (each for each in sandboxes if each.pod_uid == self.uid), (each for each in containers if each.pod_uid == self.uid)
@@ -476,9 +475,7 @@ class PodWorker:
             previous = self._seen.latest(name)
             try:
                 self.version += 1
-                record = await self._unless_ending(
-                    self._starter.start(self.pod, start, previous, sandbox, self._config)
-                )
+                record = await self._unless_ending(self._starter.start(self.pod, start, previous, sandbox, self._config))
             except StartFailedError as error:
                 self._troubles[name] = error.trouble
                 self._unsure |= isinstance(error.__cause__, RuntimeFailureError)

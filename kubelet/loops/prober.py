@@ -1,7 +1,7 @@
 """Probes of running containers: one task for each probe, from the container's start to its end.
 
-The verdicts are what everybody else reads; whoever owns the pod is told when one changes. A container that was running before this
-kubelet started keeps the readiness that its status shows until its probe says otherwise.
+The verdicts are what everybody else reads; whoever owns the pod is told when one changes. A container that was running before
+this kubelet started keeps the readiness that its status shows until its probe says otherwise.
 """
 
 import asyncio
@@ -108,9 +108,7 @@ class Prober:
                 return  # it is being restarted, and then it is another container
 
     async def _look(self, subject: Probed, probe: Probe) -> tuple[bool, str]:
-        return await self._handlers.probe(
-            probe, subject.container, subject.record.id, subject.pod_ip, probes.timeout_s(probe)
-        )
+        return await self._handlers.probe(probe, subject.container, subject.record.id, subject.pod_ip, probes.timeout_s(probe))
 
     def _conclude(self, watch: _Watch, kind: ProbeKind, result: bool | None) -> None:
         if result is None:

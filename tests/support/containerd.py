@@ -1,8 +1,8 @@
 """A containerd of the test's own, in mount and network namespaces of its own.
 
 The process is started under `unshare`; nothing it mounts or wires is seen outside, and both vanish with it. Its socket is
-reached by its path. `inside` runs a coroutine on a thread that has joined the namespaces, so that what it mounts is seen by containerd and
-what it dials is the pod network. Stopping kills the containers' shims too, which outlive containerd by design.
+reached by its path. `inside` runs a coroutine on a thread that has joined the namespaces, so that what it mounts is seen by
+containerd and what it dials is the pod network. Stopping kills the containers' shims too, which outlive containerd by design.
 """
 
 import asyncio
@@ -33,7 +33,8 @@ version = 2
 root = "{folder}/root"
 state = "{folder}/state"
 disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs",
-  "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.aufs", "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing"]
+  "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.aufs",
+  "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing"]
 [grpc]
   address = "{folder}/containerd.sock"
 [plugins."io.containerd.grpc.v1.cri"]
@@ -83,10 +84,7 @@ class PrivateContainerd:
 
     def launch(self, entry: list[str]) -> None:
         """Start the daemon itself, by `entry` into its namespaces."""
-        script = (
-            "ip link set lo up; sysctl -qw net.ipv4.ip_forward=1; "
-            f"exec containerd -c {self.folder}/config.toml -l warn"
-        )
+        script = f"ip link set lo up; sysctl -qw net.ipv4.ip_forward=1; exec containerd -c {self.folder}/config.toml -l warn"
         with (self.folder / "containerd.log").open("ab") as output:
             self._process = subprocess.Popen([*entry, script], stdout=output, stderr=output)
         deadline = time.monotonic() + 20

@@ -131,9 +131,7 @@ class TestNode:
 
     def events(self, pod: str) -> list[tuple[str, str]]:
         """Reasons and messages of a pod's events."""
-        return [
-            (each.reason, each.message) for each in self.api.objects(Event) if each.involved_object.name == pod
-        ]
+        return [(each.reason, each.message) for each in self.api.objects(Event) if each.involved_object.name == pod]
 
     async def create(self, name: str, **spec: Any) -> Pod:
         """Create a pod on the node from a plain spec; `metadata` adds to the metadata."""
@@ -146,8 +144,12 @@ class TestNode:
 
     async def phase(self, name: str, phase: str, limit_s: float = 15.0) -> Pod:
         """Wait until the pod is in the phase."""
-        await until(lambda: (found := self.pod(name)) is not None and found.status.phase == phase, limit_s,
-                    what=f"{name} to be {phase}", show=lambda: self.pod(name))
+        await until(
+            lambda: (found := self.pod(name)) is not None and found.status.phase == phase,
+            limit_s,
+            what=f"{name} to be {phase}",
+            show=lambda: self.pod(name),
+        )
         found = self.pod(name)
         assert found is not None
         return found

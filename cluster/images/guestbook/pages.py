@@ -122,7 +122,11 @@ class Guestbook:
         greeting = settings.current_greeting()
         if as_json:
             fields = {
-                "title": settings.title, "greeting": greeting, "visits": visits, "pod": settings.pod, "node": settings.node,
+                "title": settings.title,
+                "greeting": greeting,
+                "visits": visits,
+                "pod": settings.pod,
+                "node": settings.node,
             }
             return _json(200, fields)
         rows = []

@@ -150,6 +150,22 @@ async def test_exec(setting: Setting, protocol: str) -> None:
     assert list(setting.kubelet.starts[0].command) == ["echo", "hi"]
 
 
+async def test_an_ended_exec_leaves_no_task(setting: Setting) -> None:
+    """The client keeps its side open, as those without input do."""
+    before = asyncio.all_tasks()
+    url = f"{setting.server.url}{PODS}/p/exec?command=echo&command=hi&stdout=true&stderr=true"
+    for _ in range(3):
+        async with setting.session.ws_connect(url, protocols=[V5]) as socket:
+            await Process(socket).read()
+
+    for _ in range(int(WAIT_S / 0.01)):
+        left = [repr(task) for task in asyncio.all_tasks() - before]
+        if not any("_consume_request" in each or "node/" in each for each in left):
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail(f"still there: {left}")
+
+
 async def test_exit_code_is_told(setting: Setting) -> None:
     url = f"{setting.server.url}{PODS}/p/exec?command=fail&command=42&stdout=1&stderr=1"
     async with setting.session.ws_connect(url, protocols=[V5, V4]) as socket:

@@ -75,8 +75,13 @@ class Application:
         self.redis_port, self.web_port = free_port(), free_port()
         self.redis = self.start_redis()
         env = {
-            "ADDRESS": "127.0.0.1", "PORT": str(self.web_port), "GUESTBOOK_DRAIN_SECONDS": str(DRAIN_S), "POD_NAME": "web-7",
-            "GUESTBOOK_REDIS_HOST": "127.0.0.1", "GUESTBOOK_REDIS_PORT": str(self.redis_port), "REDIS_PASSWORD": PASSWORD,
+            "ADDRESS": "127.0.0.1",
+            "PORT": str(self.web_port),
+            "GUESTBOOK_DRAIN_SECONDS": str(DRAIN_S),
+            "POD_NAME": "web-7",
+            "GUESTBOOK_REDIS_HOST": "127.0.0.1",
+            "GUESTBOOK_REDIS_PORT": str(self.redis_port),
+            "REDIS_PASSWORD": PASSWORD,
             "REDIS_PORT": "tcp://10.96.0.7:6379",  # what Kubernetes says to every pod beside a Service called redis
         }
         self.web = Contained("guestbook", roots["guestbook"], env=env)

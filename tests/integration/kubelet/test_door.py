@@ -82,7 +82,10 @@ async def execute(stub: Any, pod: str, command: list[str], stdin: bytes | None =
 
 def test_logs(on_node: OnNode) -> None:
     async def scenario(node: TestNode) -> None:
-        script = "for i in 1 2 3 4 5; do echo line $i; done; sleep 0.1; echo oops >&2; while [ ! -e /go ]; do sleep 0.05; done; echo end"
+        script = (
+            "for i in 1 2 3 4 5; do echo line $i; done; sleep 0.1; echo oops >&2; "
+            "while [ ! -e /go ]; do sleep 0.05; done; echo end"
+        )
         await node.create(
             "p", restartPolicy="Never", containers=[{"name": "c", "image": "busybox:1", "command": ["/bin/sh", "-c", script]}]
         )

@@ -76,9 +76,11 @@ def test_sandbox_that_dies_is_made_anew(on_node: OnNode) -> None:
         (sandbox,) = await node.runtime.list_sandboxes()
         await node.runtime.stop_sandbox(sandbox.id)
         await until(
-            lambda: (found := node.pod("p")) is not None
-            and found.status.pod_ip not in ("", first.status.pod_ip)
-            and found.status.container_statuses[0].state.running is not None,
+            lambda: (
+                (found := node.pod("p")) is not None
+                and found.status.pod_ip not in ("", first.status.pod_ip)
+                and found.status.container_statuses[0].state.running is not None
+            ),
             what="another sandbox",
             show=lambda: node.pod("p"),
         )
@@ -90,17 +92,21 @@ def test_sandbox_that_dies_is_made_anew(on_node: OnNode) -> None:
     on_node(scenario)
 
 
+def _pids_of(node: TestNode, container: str) -> list[int]:
+    (group,) = Path(f"/sys/fs/cgroup/pids{node.cgroup_root}").rglob(container)
+    return [int(pid) for pid in (group / "cgroup.procs").read_text().split()]
+
+
 def test_container_that_dies_is_seen_at_once(on_node: OnNode) -> None:
     async def scenario(node: TestNode) -> None:
         await node.create("p")
         await node.phase("p", "Running")
         status = node.container("p")
         assert status is not None
-        identity = status.container_id.removeprefix("containerd://")
-        (group,) = Path(f"/sys/fs/cgroup/pids{node.cgroup_root}").rglob(identity)
+        pids = _pids_of(node, status.container_id.removeprefix("containerd://"))
         started = time.monotonic()
-        for pid in (group / "cgroup.procs").read_text().split():
-            os.kill(int(pid), signal.SIGKILL)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
         await until(lambda: (found := node.container("p")) is not None and found.restart_count == 1, 5, what="a restart")
         assert time.monotonic() - started < 3
         status = node.container("p")

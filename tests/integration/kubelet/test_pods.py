@@ -132,7 +132,7 @@ def test_config_map_and_secret(on_node: OnNode) -> None:
             ],
         )
         await until(lambda: any(reason == "FailedMount" for reason, _ in node.events("p")), what="FailedMount")
-        assert ('FailedMount', 'MountVolume.SetUp failed for volume "config" : configmap "cm" not found') in node.events("p")
+        assert ("FailedMount", 'MountVolume.SetUp failed for volume "config" : configmap "cm" not found') in node.events("p")
         await node.client.create(ConfigMap(metadata=ObjectMeta(name="cm", namespace="default"), data={"a": "1"}))
         secret = {"k": base64.b64encode(b"v").decode()}
         await node.client.create(Secret(metadata=ObjectMeta(name="s", namespace="default"), data=secret))
@@ -174,7 +174,15 @@ def test_missing_key_is_a_config_error(on_node: OnNode) -> None:
 
 def test_image_that_cannot_be_had(on_node: OnNode) -> None:
     async def scenario(node: TestNode) -> None:
-        await node.create("p", containers=[shell("true", ) | {"image": "registry.invalid/no/such:1"}])
+        await node.create(
+            "p",
+            containers=[
+                shell(
+                    "true",
+                )
+                | {"image": "registry.invalid/no/such:1"}
+            ],
+        )
         await node.create("never", containers=[shell("true") | {"image": "no-such:1", "imagePullPolicy": "Never"}])
         await node.create("wrong", containers=[shell("true") | {"image": "UPPER//x"}])
         seen: set[str] = set()

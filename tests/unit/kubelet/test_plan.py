@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from tests.support.pods import START, make_pod, make_record, make_sandbox, make_seen
 
 from kubelet.core.backoff import Backoff
 from kubelet.core.model import Observation
 from kubelet.core.plan import Plan, Verdict, backoff_key, plan, stop_order
+from tests.support.pods import START, make_pod, make_record, make_sandbox, make_seen
 
 NOW = START + 5.0
 INIT = {"name": "i", "image": "busybox:1"}
@@ -37,7 +37,9 @@ CASES = (
     Case("a container that was made but not started is made anew", make_seen(make_record(state="created")), start=(("c", 1),)),
     Case("what ended starts again", make_seen(make_record(state="exited", code=1)), start=(("c", 1),)),
     Case("what ended well starts again too", make_seen(make_record(state="exited")), start=(("c", 1),)),
-    Case("a crashed container waits out its back-off", make_seen(make_record(state="exited", code=1)), crashes=1, waiting=("c",)),
+    Case(
+        "a crashed container waits out its back-off", make_seen(make_record(state="exited", code=1)), crashes=1, waiting=("c",)
+    ),
     Case(
         "a back-off ends",
         make_seen(make_record(state="exited", code=1, finished_s=START - 6)),
@@ -98,7 +100,12 @@ CASES = (
         {"initContainers": [INIT], "restartPolicy": "Never"},
         over=True,
     ),
-    Case("a sidecar that runs lets the next one start", make_seen(make_record("s")), {"initContainers": [SIDECAR, INIT]}, start=(("i", 0),)),
+    Case(
+        "a sidecar that runs lets the next one start",
+        make_seen(make_record("s")),
+        {"initContainers": [SIDECAR, INIT]},
+        start=(("i", 0),),
+    ),
     Case(
         "a sidecar that has not started yet does not",
         make_seen(make_record("s")),

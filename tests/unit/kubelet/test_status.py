@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.support.pods import START, make_pod, make_record, make_seen
 
 from apimachinery import codec
 from apimachinery.kinds import PodStatus
@@ -13,6 +12,7 @@ from apimachinery.patches.strategic_apply import strategic_merge_patch
 from kubelet.core.model import Observation
 from kubelet.core.plan import Verdict, Waiting
 from kubelet.core.status import StatusInputs, Trouble, pod_status, status_patch
+from tests.support.pods import START, make_pod, make_record, make_seen
 
 NOW = datetime.fromtimestamp(START, UTC)
 INIT = {"name": "i", "image": "busybox:1"}
@@ -35,9 +35,30 @@ class Case:
 
 UP = {"pod_ips": ("10.244.1.2",)}
 CASES = (
-    Case("nothing yet", Observation(), "Pending", "waiting ContainerCreating", conditions={"Ready": "False", "Initialized": "True"}),
-    Case("a sandbox", make_seen(), "Pending", "waiting ContainerCreating", inputs=UP, conditions={"PodReadyToStartContainers": "True"}),
-    Case("running", make_seen(make_record()), "Running", "running", True, inputs=UP, conditions={"Ready": "True", "ContainersReady": "True"}),
+    Case(
+        "nothing yet",
+        Observation(),
+        "Pending",
+        "waiting ContainerCreating",
+        conditions={"Ready": "False", "Initialized": "True"},
+    ),
+    Case(
+        "a sandbox",
+        make_seen(),
+        "Pending",
+        "waiting ContainerCreating",
+        inputs=UP,
+        conditions={"PodReadyToStartContainers": "True"},
+    ),
+    Case(
+        "running",
+        make_seen(make_record()),
+        "Running",
+        "running",
+        True,
+        inputs=UP,
+        conditions={"Ready": "True", "ContainersReady": "True"},
+    ),
     Case(
         "running but not ready",
         make_seen(make_record()),
@@ -68,7 +89,9 @@ CASES = (
         inputs=UP | {"waiting": {"c": Waiting(10, 40)}},
         last="terminated Error 1",
     ),
-    Case("crashed, about to restart", make_seen(make_record(state="exited", code=1)), "Running", "terminated Error 1", inputs=UP),
+    Case(
+        "crashed, about to restart", make_seen(make_record(state="exited", code=1)), "Running", "terminated Error 1", inputs=UP
+    ),
     Case(
         "killed for want of memory",
         make_seen(make_record(state="exited", code=137, reason="OOMKilled")),
@@ -85,7 +108,14 @@ CASES = (
         inputs={"ended": True},
         conditions={"Ready": "False", "Initialized": "True", "PodReadyToStartContainers": "False"},
     ),
-    Case("failed", make_seen(make_record(state="exited", code=2)), "Failed", "terminated Error 2", pod={"restartPolicy": "Never"}, inputs={"ended": True}),
+    Case(
+        "failed",
+        make_seen(make_record(state="exited", code=2)),
+        "Failed",
+        "terminated Error 2",
+        pod={"restartPolicy": "Never"},
+        inputs={"ended": True},
+    ),
     Case(
         "ended by its deadline",
         make_seen(make_record(state="exited", code=137)),
@@ -151,7 +181,9 @@ def test_status(case: Case) -> None:
     assert set(conditions) == {"PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"}
     # made again from itself nothing changes: a status is a fixed point
     pod.status = status
-    again = pod_status(pod, case.seen, StatusInputs(now=datetime.fromtimestamp(START + 60, UTC), host_ip="172.31.255.2", **case.inputs))
+    again = pod_status(
+        pod, case.seen, StatusInputs(now=datetime.fromtimestamp(START + 60, UTC), host_ip="172.31.255.2", **case.inputs)
+    )
     assert status_patch(status, again) == {}
 
 
@@ -207,7 +239,11 @@ def test_transition_times_change_only_with_the_status() -> None:
 PATCHES = (
     ("nothing", {}, {}),
     ("a new status", {"phase": "Pending"}, {"phase": "Running", "podIP": "10.0.0.1", "podIPs": [{"ip": "10.0.0.1"}]}),
-    ("another address", {"podIPs": [{"ip": "10.0.0.1"}], "podIP": "10.0.0.1"}, {"podIPs": [{"ip": "10.0.0.2"}], "podIP": "10.0.0.2"}),
+    (
+        "another address",
+        {"podIPs": [{"ip": "10.0.0.1"}], "podIP": "10.0.0.1"},
+        {"podIPs": [{"ip": "10.0.0.2"}], "podIP": "10.0.0.2"},
+    ),
     ("a field that goes", {"reason": "Evicted", "phase": "Failed"}, {"phase": "Failed"}),
     (
         "one condition of two",
