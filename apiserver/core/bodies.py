@@ -64,7 +64,7 @@ def yaml_to_json(body: bytes) -> tuple[bytes, list[str]]:
             loader.dispose()
         return msgspec.json.encode(plain), loader.duplicates
     except (yaml.YAMLError, UnicodeError) as error:
-        raise errors.bad_request(f"error converting YAML to JSON: {_one_line(error)}") from error
+        raise errors.bad_request(f"error converting YAML to JSON: {_reason(error)}") from error
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
         raise errors.bad_request(f"error converting YAML to JSON: {error}") from error
 
@@ -153,8 +153,10 @@ def _warn_or_refuse(found: list[str], validation: FieldValidation, cls: type[Obj
     return tuple(found[:WARNINGS_MAX])
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def _reason(error: Exception) -> str:
+    """On one line. libyaml has a limit of its own on nesting, which it may reach while looking ahead of its events."""
+    reason = " ".join(str(error).split())
+    return f"the document is nested too deeply ({reason})" if "maximum nesting depth" in reason else reason
 
 
 def resource_decode(
