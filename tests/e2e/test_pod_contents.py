@@ -136,7 +136,7 @@ def test_a_missing_volume_source_holds_the_pod_until_it_is_there(ns: Namespace) 
     ns.create(pod("waiting", shell("cat /late/word", **mount), volumes=[{"name": "late", "secret": {"secretName": "late"}}]))
     event = ns.event("FailedMount", "waiting")
     assert 'secret "late" not found' in event["message"]
-    assert waiting_reason(ns.get("pods", "waiting")) == "ContainerCreating"
+    ns.pod_where("waiting", lambda each: waiting_reason(each) == "ContainerCreating", "held")
     ns.create(secret("late", word="now"), "secrets")
     ns.pod_ended("waiting")
     assert ns.log("waiting") == "now"
@@ -178,8 +178,10 @@ def test_mounted_configmap_and_secret_change_in_place_and_subpaths_do_not(ns: Na
 def test_many_keys_change_together_or_not_at_all(ns: Namespace) -> None:
     """A reader that opens one file after the other through the directory of one moment never sees a mixture."""
     ns.create(config_map("pair", a="0", b="0"), "configmaps")
+    # The directory of an earlier moment may be removed between the two reads: then there is nothing to compare.
     watch = (
-        "while :; do d=$(readlink -f /pair/..data); test $(cat $d/a 2>/dev/null)x = $(cat $d/b 2>/dev/null)x || echo torn; done"
+        "while :; do d=$(readlink -f /pair/..data); a=$(cat $d/a) && b=$(cat $d/b) || continue; "
+        "test $a = $b && echo whole || echo torn; done 2>/dev/null"
     )
     mounts = {"volumeMounts": [{"name": "pair", "mountPath": "/pair"}]}
     ns.create(
@@ -189,7 +191,7 @@ def test_many_keys_change_together_or_not_at_all(ns: Namespace) -> None:
     for n in range(1, 8):
         ns.patch("configmaps", "pair", {"data": {"a": str(n), "b": str(n)}})
         eventually(lambda n=n: _equal(ns.exec("reader", "cat", "/pair/a").stdout, str(n)))  # type: ignore[misc]
-    assert "torn" not in ns.log("reader")
+    assert set(ns.log("reader").split()) == {"whole"}
 
 
 def test_a_projected_volume_holds_parts_of_everything(ns: Namespace) -> None:
@@ -220,13 +222,6 @@ def test_a_projected_volume_holds_parts_of_everything(ns: Namespace) -> None:
     assert ns.exec("projected", *read).stdout.split() == ["blue", "s3cret", 'tier="back"', "projected", "300"]
     ns.kctl("label", "pod", "projected", "tier=front", "--overwrite")
     eventually(lambda: _equal(ns.exec("projected", "cat", "/all/labels").stdout.strip(), 'tier="front"'))
-
-
-def test_the_service_account_is_mounted_unless_unwanted(ns: Namespace) -> None:
-    path = "/var/run/secrets/kubernetes.io/serviceaccount"
-    text = ns.run(pod("with", f"cat {path}/namespace; echo; head -1 {path}/ca.crt"))
-    assert text == f"{ns.name}\n-----BEGIN CERTIFICATE-----\n"
-    assert ns.run(pod("without", f"test -e {path} || echo none", automountServiceAccountToken=False)) == "none\n"
 
 
 def test_a_binary_configmap_arrives_byte_by_byte(ns: Namespace) -> None:
@@ -361,11 +356,11 @@ def test_shared_namespaces(ns: Namespace, cluster: LocalCluster) -> None:
         ns.pod_ready(name)
 
     def shells_seen(name: str) -> int:
-        return int(ns.exec(name, "sh", "-c", "grep -l 'sleep 3600' /proc/[0-9]*/cmdline | wc -l").stdout)
+        # The brackets keep the pattern from matching the command lines of this very search.
+        return int(ns.exec(name, "sh", "-c", "grep -l '[s]leep 3600' /proc/[0-9]*/cmdline | wc -l").stdout)
 
-    together, apart = shells_seen("shared"), shells_seen("apart")
-    assert together >= 2 * apart > 0
-    assert "containerd" in ns.exec("host", "sh", "-c", "cat /proc/[0-9]*/comm").stdout.split()
+    assert (shells_seen("shared"), shells_seen("apart")) == (2, 1)
+    assert "containerd" in ns.exec("host", "sh", "-c", "cat /proc/[0-9]*/comm 2>/dev/null; true").stdout.split()
 
 
 # Limits and privileges

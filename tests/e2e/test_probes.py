@@ -19,7 +19,7 @@ _TCP = {"tcpSocket": {"port": 8081}}
 _SWITCHES = {
     "exec": ("touch /tmp/good", "rm /tmp/good"),
     "http": ("echo yes > /tmp/www/good", "rm /tmp/www/good"),
-    "tcp": ("sh -c 'httpd -p 8081 -h /tmp & echo $! > /tmp/pid'", "pkill -f 'httpd -p 8081'"),
+    "tcp": ("httpd -f -p 8081 -h /tmp </dev/null >/dev/null 2>&1 & echo $! >/tmp/pid", "kill $(cat /tmp/pid)"),
 }
 
 
