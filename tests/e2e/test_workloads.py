@@ -277,7 +277,7 @@ def test_a_broken_image_leaves_the_old_pods_in_service_until_it_is_fixed(ns: Nam
 def _assert_told_of_the_image(ns: Namespace, pod: str) -> None:
     def told() -> None:
         messages = [event["message"] for event in ns.events("Failed", pod)]
-        assert "Error: ErrImagePull" in messages
+        assert {"Error: ErrImagePull", "Error: ImagePullBackOff"} <= set(messages)
         assert any(message.startswith(f'Failed to pull image "{MISSING_IMAGE}": ') for message in messages), messages
 
     eventually(told)
@@ -286,7 +286,10 @@ def _assert_told_of_the_image(ns: Namespace, pod: str) -> None:
     assert f'Failed to pull image "{MISSING_IMAGE}"' in described
     logs = ns.kctl("logs", pod, check=False)
     assert logs.returncode == 1
-    assert re.search(rf'container "web" in pod "{pod}" is waiting to start: .*image', logs.stderr), logs.stderr
+    waiting = (
+        rf"container \"web\" in pod \"{pod}\" is waiting to start: (trying and failing to pull image|image can't be pulled)"
+    )
+    assert re.search(waiting, logs.stderr), logs.stderr
 
 
 # Recreate
