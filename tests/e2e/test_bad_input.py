@@ -512,7 +512,9 @@ def test_a_pod_larger_than_every_node(ns: Namespace, cluster: LocalCluster) -> N
         verdict = advice[worker]
         assert (verdict["refusedBy"], verdict["reasons"]) == ("NodeResourcesFit", ["Insufficient cpu"])
         assert verdict["suggestions"][0] in shown
-    assert advice[_control_plane(cluster)]["reasons"] == ["node(s) had untolerated taint(s)"]
+    head = advice[_control_plane(cluster)]
+    assert head["reasons"] == ["node(s) had untolerated taint(s)"]
+    assert head["suggestions"][-1].startswith("and also: request at most ")  # a toleration alone would not do
 
     offered = re.match(r"request at most (\S+) of cpu instead of 640: ", advice[cluster.workers()[0]]["suggestions"][0])
     assert offered is not None, advice

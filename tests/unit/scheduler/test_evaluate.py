@@ -329,6 +329,17 @@ def test_a_taint_is_named_by_the_suggestions_only(node: NodeMaker, pod: PodMaker
     ]
 
 
+def test_all_that_must_change_is_suggested(node: NodeMaker, pod: PodMaker) -> None:
+    columns = cluster([node("a", taints=[CONTROL_PLANE], cpu="4"), node("b", cpu="4")])
+    explained = verdict(columns, Evaluator(random.Random(0)).attempt(columns, usage(pod(cpu="9"))), "")
+    tainted, plain = explained.nodes
+    assert (tainted.refused_by, tainted.reasons) == ("TaintToleration", ["node(s) had untolerated taint(s)"])
+    too_large = "request at most 4 of cpu instead of 9: the node has 4 in all"
+    assert tainted.suggestions[-1] == f"and also: {too_large}"
+    assert plain.suggestions == [too_large]
+    assert explained.message == "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint(s)."
+
+
 def test_a_large_clusters_verdict_stays_small(node: NodeMaker, pod: PodMaker) -> None:
     columns = cluster([node(f"n{number}", cpu="1") for number in range(300)])
     explained = verdict(columns, Evaluator(random.Random(0)).attempt(columns, usage(pod(cpu="2"))), "")
