@@ -6,7 +6,9 @@ given it, so it is spliced into the bytes once, and those bytes serve every read
 """
 
 import json
+import re
 from functools import cache
+from types import NoneType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -50,10 +52,15 @@ def decode(cls: type[T], data: bytes | str) -> T:
 
 def convert(cls: type[T], plain: Any) -> T:
     """An object of class `cls` from plain data (dicts and lists); raises ApiError (400) that names the path."""
+    given = _without_nulls(plain)
     try:
-        return msgspec.convert(_without_nulls(plain), cls)
+        return msgspec.convert(given, cls)
     except msgspec.ValidationError as error:
-        raise errors.bad_request(f"{cls.__name__} in the request cannot be handled: {_sentence(str(error))}") from error
+        version = _version(given)
+        where = (
+            f'in version "{version}" cannot be handled as a {cls.__name__}' if version else "in the request cannot be handled"
+        )
+        raise errors.bad_request(f"{cls.__name__} {where}: {_sentence(str(error), cls, given)}") from error
     except RecursionError as error:
         raise _malformed(error) from error
 
@@ -160,14 +167,56 @@ def _without_nulls(plain: Any) -> Any:
     return plain
 
 
-def _sentence(message: str) -> str:
+def _version(plain: Any) -> str:
+    """The version that the data says it has, without its group; empty when it says none."""
+    version = plain.get("apiVersion") if isinstance(plain, dict) else None
+    return version.rpartition("/")[2] if isinstance(version, str) else ""
+
+
+def _sentence(message: str, cls: type[msgspec.Struct], plain: Any) -> str:
     """msgspec's "Expected `int`, got `str` - at `$.spec.replicas`" with the path in front."""
     text, separator, path = message.rpartition(" - at `$")
     if not separator:
         return message
     if "matching regex" in text:
         text = "expected a time such as 2026-01-31T12:00:00Z (RFC 3339)"
-    return f"{path.rstrip('`').lstrip('.')}: {text[0].lower()}{text[1:]}"
+    where = _with_keys(path.rstrip("`"), cls, plain).lstrip(".")
+    return f"{where}{': ' if where else ''}{text[0].lower()}{text[1:]}"
+
+
+_STEP = re.compile(r"\.(?P<field>[^.\[]+)|\[(?P<index>\d+)\]|(?P<any>\[\.\.\.\])")
+
+
+def _with_keys(path: str, hint: Any, plain: Any) -> str:
+    """msgspec's path with the keys of maps, which it leaves out: `.data[...]` becomes `.data[port]`."""
+    named = ""
+    for step in _STEP.finditer(path):
+        hint, key = _without_none(hint), step["field"]
+        if key:
+            hint, plain = _fields_by_wire_name(hint)[key], plain[key]
+            named += step[0]
+        elif step["index"]:
+            hint, plain = get_args(hint)[0], plain[int(step["index"])]
+            named += step[0]
+        else:
+            hint = get_args(hint)[1]
+            key, plain = next(item for item in plain.items() if not _fits(item[1], hint))
+            named += f"[{key}]"
+    return named
+
+
+def _fits(plain: Any, hint: Any) -> bool:
+    try:
+        msgspec.convert(plain, hint)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _without_none(hint: Any) -> Any:
+    """The class or container in `X | None`."""
+    options = get_args(hint)
+    return next((each for each in options if each is not NoneType), hint) if NoneType in options else hint
 
 
 @cache

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "logs": ("kctl.commands.logs:logs", "Print what containers have written"),
     "rollout": ("kctl.commands.rollout:rollout", "Follow, undo and restart rollouts"),
     "scale": ("kctl.commands.scale:scale", "Set how many replicas run"),
+    "taint": ("kctl.commands.taint:taint", "Set or remove taints of nodes"),
     "uncordon": ("kctl.commands.nodes:uncordon", "Let new pods on a node again"),
     "version": ("kctl.commands.info:version", "Show the versions of client and server"),
     "wait": ("kctl.commands.wait:wait", "Wait until objects meet a condition"),

@@ -50,6 +50,8 @@ _CODES = {
     404: grpc.StatusCode.NOT_FOUND,
     503: grpc.StatusCode.UNAVAILABLE,
 }
+# Kubernetes' words for a container that has no log because it has no image.
+_IMAGE_TROUBLES = {"ErrImagePull": "image can't be pulled", "ImagePullBackOff": "trying and failing to pull image"}
 
 Dial = Callable[[str | None, int], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -238,8 +240,8 @@ class NodeService(node_pb2_grpc.NodeServicer):
                 raise errors.bad_request(f'previous terminated container "{name}" in pod "{pod}" not found')
             return ended[0]
         if not history:
-            reason = _waiting_for(worker, name)
-            raise errors.bad_request(f'container "{name}" in pod "{pod}" is waiting to start: {reason}')
+            why = _waiting_for(worker, name)
+            raise errors.bad_request(f'container "{name}" in pod "{pod}" is waiting to start: {why}')
         return history[0]
 
     def _running(self, wanted: pb.ContainerName) -> ContainerRecord:
@@ -344,7 +346,8 @@ async def _abort(context: Context, error: ApiError | RuntimeFailureError) -> NoR
 def _waiting_for(worker: PodWorker, name: str) -> str:
     statuses = (*worker.pod.status.container_statuses, *worker.pod.status.init_container_statuses)
     found = next((each.state.waiting for each in statuses if each.name == name), None)
-    return found.reason if found is not None else "ContainerCreating"
+    reason = found.reason if found is not None else "ContainerCreating"
+    return _IMAGE_TROUBLES.get(reason, reason)
 
 
 def _still_runs(worker: PodWorker, container_id: str) -> bool:

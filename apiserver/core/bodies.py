@@ -147,7 +147,7 @@ def _validate_fields(
 def _warn_or_refuse(found: list[str], validation: FieldValidation, cls: type[Object], version: str) -> tuple[str, ...]:
     if found and validation is FieldValidation.STRICT:
         raise errors.bad_request(
-            f'{cls.__name__} in version "{version}" cannot be handled as a {cls.__name__}: '
+            f'{cls.__name__} in version "{version.rpartition("/")[2]}" cannot be handled as a {cls.__name__}: '
             f"strict decoding error: {', '.join(found[:WARNINGS_MAX])}"
         )
     return tuple(found[:WARNINGS_MAX])

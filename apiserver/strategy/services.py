@@ -44,8 +44,11 @@ class ServiceStrategy(Strategy[Service]):
 
     def prepare_update(self, new: Service, old: Service, subresource: str) -> None:
         super().prepare_update(new, old, subresource)
-        if not subresource and new.spec.type != old.spec.type:
+        if subresource:
+            return
+        if new.spec.type != old.spec.type:
             _drop_what_the_old_type_had(new.spec, old.spec)
+        _let_cluster_ips_follow(new.spec, old.spec)
 
     def check(self, obj: Service) -> Iterator[FieldError]:
         return validate_service(obj.spec, "spec")
@@ -259,11 +262,17 @@ def _validate_address_update(new: ServiceSpec, old: ServiceSpec, path: str) -> E
     if "ExternalName" in (new.type, old.type) or not old.cluster_ip:
         return
     if new.cluster_ip != old.cluster_ip:
-        yield FieldError.invalid(f"{path}.clusterIPs[0]", new.cluster_ip, "may not change once set")
+        yield FieldError.invalid(f"{path}.clusterIPs[0]", new.cluster_ips, "may not change once set")
     if old.ip_families and new.ip_families[:1] != old.ip_families[:1]:
         yield FieldError.invalid(f"{path}.ipFamilies[0]", new.ip_families, "may not change once set")
     if new.type == old.type == "LoadBalancer" and new.load_balancer_class != old.load_balancer_class:
         yield FieldError.invalid(f"{path}.loadBalancerClass", new.load_balancer_class, "may not change once set")
+
+
+def _let_cluster_ips_follow(new: ServiceSpec, old: ServiceSpec) -> None:
+    """A client that knows only `clusterIP` changes that and sends `clusterIPs` back as it was."""
+    if new.cluster_ip and new.cluster_ip != old.cluster_ip and new.cluster_ips and new.cluster_ips == old.cluster_ips:
+        new.cluster_ips = [new.cluster_ip, *new.cluster_ips[1:]]
 
 
 def _drop_what_the_old_type_had(new: ServiceSpec, old: ServiceSpec) -> None:

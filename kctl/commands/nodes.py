@@ -32,12 +32,12 @@ def uncordon(session: Session, names: tuple[str, ...], selector: str, dry_run: s
     set_unschedulable(session, find_nodes(session, names, selector), False, writing(dry_run))
 
 
-def find_nodes(session: Session, names: Sequence[str], selector: str) -> list[dict[str, Any]]:
-    """The nodes of these names, or with these labels; raises KctlError."""
-    if not names and not selector:
+def find_nodes(session: Session, names: Sequence[str], selector: str, *, every: bool = False) -> list[dict[str, Any]]:
+    """The nodes of these names, or with these labels, or all; raises KctlError."""
+    if not names and not selector and not every:
         raise KctlError("at least one node, or a selector, is needed")
     if names and selector:
-        raise KctlError("error: cannot specify both a node name and a --selector option")
+        raise KctlError("cannot specify both a node name and a --selector option")
     resource = session.discovery.for_kind("v1", "Node")
     wanted = [name.removeprefix("node/").removeprefix("nodes/") for name in names] or [""]
     query = watching.selectors(selector)

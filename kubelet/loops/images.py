@@ -97,6 +97,7 @@ class ImageKeeper:
         if failed is not None and self._backoff.remaining_s(key, failed[0], self._clock.monotonic()) > 0:
             message = f'Back-off pulling image "{container.image}"'
             self._recorder.event(pod, "Normal", "BackOff", message)
+            self._recorder.event(pod, "Warning", "Failed", "Error: ImagePullBackOff")
             raise ImageTroubleError(Trouble("ImagePullBackOff", f"{message}: ErrImagePull: {failed[1]}"))
         self._recorder.event(pod, "Normal", "Pulling", f'Pulling image "{container.image}"')
         started = self._clock.monotonic()

@@ -31,6 +31,8 @@ class Attempt:
     feasible: Mask
     refused: Sequence[tuple[Filter, Mask]]
     """Each filter that refused rows, with the rows that it was the first to refuse."""
+    objections: Sequence[tuple[Filter, Mask]]
+    """The same filters and those behind them, with every row that each refuses."""
     points: Sequence[tuple[Score, Points]]
     total: Points | None
 
@@ -47,21 +49,23 @@ class Evaluator:
     def attempt(self, columns: Columns, pod: Usage) -> Attempt:
         """Find the best row for a pod; chance decides between equals."""
         feasible = columns.live.copy()
-        refused = []
+        refused: list[tuple[Filter, Mask]] = []
+        objections: list[tuple[Filter, Mask]] = []
         for each in self._filters:
             passes = each.passes(columns, pod)
             if passes is None:
                 continue
+            objections.append((each, columns.live & ~passes))
             dropped = feasible & ~passes
             if dropped.any():
                 refused.append((each, dropped))
                 feasible &= passes
         if not feasible.any():
-            return Attempt(pod, None, feasible, refused, (), None)
+            return Attempt(pod, None, feasible, refused, objections, (), None)
         points, total = self._score(columns, pod, feasible)
         best = np.flatnonzero(total == total.max())
         chosen = int(best[self._rng.randrange(len(best))])
-        return Attempt(pod, chosen, feasible, refused, points, total)
+        return Attempt(pod, chosen, feasible, refused, objections, points, total)
 
     def _score(self, columns: Columns, pod: Usage, feasible: Mask) -> tuple[list[tuple[Score, Points]], Points]:
         points = []
@@ -129,21 +133,29 @@ def _scored(columns: Columns, attempt: Attempt, limit: int) -> list[NodeVerdict]
 
 
 def _refused(columns: Columns, attempt: Attempt) -> tuple[list[NodeVerdict], dict[str, int]]:
-    nodes = []
+    nodes: list[NodeVerdict] = []
     reasons: Counter[str] = Counter()
     for each, rows in attempt.refused:
         for index in np.flatnonzero(rows):
             refusal = each.explain(columns, attempt.pod, int(index))
             reasons.update(refusal.reasons)
+            further = _further_advice(columns, attempt, each, int(index)) if len(nodes) < EXPLAIN_ALL_UP_TO else []
             nodes.append(
                 NodeVerdict(
                     node=columns.row(int(index)).name,
                     refused_by=each.name,
                     reasons=list(refusal.reasons),
-                    suggestions=list(refusal.suggestions),
+                    suggestions=[*refusal.suggestions, *further],
                 )
             )
     return nodes, dict(reasons)
+
+
+def _further_advice(columns: Columns, attempt: Attempt, first: Filter, index: int) -> list[str]:
+    """What would have to change too, since other filters than the first refuse the row as well."""
+    others = [each for each, rows in attempt.objections if each is not first and rows[index]]
+    advice = [each.explain(columns, attempt.pod, index).suggestions for each in others]
+    return [f"and also: {', or '.join(each)}" for each in advice if each]
 
 
 def _refusal_counts(attempt: Attempt) -> dict[str, int]:

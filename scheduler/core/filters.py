@@ -109,7 +109,7 @@ class TaintToleration:
         taint = _untolerated(columns.row(index), pod.requirements)[0]
         value = f"={taint.value}" if taint.value else ""
         return Refusal(
-            (f"node(s) had untolerated taint {{{taint.key}: {taint.value}}}",),
+            ("node(s) had untolerated taint(s)",),
             (
                 f"add a toleration for {taint.key}{value}:{taint.effect} to the pod",
                 f"remove the taint: kctl taint node {columns.row(index).name} {taint.key}:{taint.effect}-",

@@ -278,6 +278,20 @@ def test_cordon_and_drain(kctl: Kctl, api: Any, namespace: str) -> None:
     assert kctl("uncordon", node).out == f"node/{node} uncordoned\n"
 
 
+def test_taints(kctl: Kctl, api: Any, namespace: str) -> None:
+    node = f"node-{namespace}"
+    api.client.create("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}})
+    assert kctl("taint", "node", node, "team=blue:NoSchedule", "a:NoExecute").out == f"node/{node} tainted\n"
+    again = kctl("taint", "nodes", node, "team=red:NoSchedule")
+    assert (again.code, "already has team taint(s)" in again.err) == (1, True)
+    assert kctl("taint", "nodes", node, "team=red:NoSchedule", "--overwrite", "--dry-run").out.endswith(" tainted (dry run)\n")
+    assert kctl("taint", "node", node, "a-").out == f"node/{node} untainted\n"
+    taints = [each for each in api.client.get(f"/api/v1/nodes/{node}")["spec"]["taints"] if "kubernetes.io" not in each["key"]]
+    assert taints == [{"key": "team", "value": "blue", "effect": "NoSchedule"}]
+    assert kctl("taint", "node", node, "team:NoSchedule-").code == 0
+    assert kctl("taint", "node", "team:NoSchedule-").err == "error: at least one node, or a selector, is needed\n"
+
+
 def finish_deletion(api: Any, namespace: str) -> None:
     """The kubelet's part: once a pod is going, its containers end and it is removed."""
     client, path = api_client(api), f"/api/v1/namespaces/{namespace}/pods/p"

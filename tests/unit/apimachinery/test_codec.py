@@ -25,7 +25,17 @@ REFUSED = (
     Refused("beyond 64 bits", b'{"spec":{"activeDeadlineSeconds":9223372036854775808}}', "spec.activeDeadlineSeconds"),
     Refused("no time", b'{"metadata":{"creationTimestamp":"now"}}', "metadata.creationTimestamp: expected a time"),
     Refused("no such day", b'{"metadata":{"creationTimestamp":"2026-01-32T00:00:00Z"}}', "metadata.creationTimestamp"),
-    Refused("label value", b'{"metadata":{"labels":{"a":1}}}', "metadata.labels"),
+    Refused("label value", b'{"metadata":{"labels":{"a":1}}}', "metadata.labels[a]: expected `str`, got `int`"),
+    Refused(
+        "one of many keys",
+        b'{"spec":{"containers":[{"name":"c","resources":{"limits":{"cpu":"1","example.com/a.b":[]}}}]}}',
+        "spec.containers[0].resources.limits[example.com/a.b]: expected",
+    ),
+    Refused(
+        "the version that it says it has",
+        b'{"apiVersion":"apps/v1","spec":{"priority":"x"}}',
+        'Pod in version "v1" cannot be handled as a Pod: spec.priority: expected `int | null`',
+    ),
     Refused("no object", b"5", "got `int`"),
     Refused("nothing", b"", "malformed"),
     Refused("truncated", b'{"spec":', "malformed"),

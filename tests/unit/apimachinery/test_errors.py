@@ -4,6 +4,7 @@ import pickle
 
 from apimachinery import errors
 from apimachinery.errors import ApiError, Cause, FieldError
+from apimachinery.kinds import LabelSelector
 
 
 def test_an_invalid_object_names_its_fields() -> None:
@@ -21,6 +22,8 @@ def test_values_are_quoted_as_json() -> None:
     assert FieldError.invalid("a", 'b"c', "no").message == 'Invalid value: "b\\"c": no'
     assert FieldError.invalid("a", True, "no").message == "Invalid value: true: no"
     assert FieldError.invalid("a", {"x": "y"}, "no").message == 'Invalid value: {"x":"y"}: no'
+    selector = LabelSelector(match_labels={"x": "y"})
+    assert FieldError.invalid("a", selector, "no").message == 'Invalid value: {"matchLabels":{"x":"y"}}: no'
     assert FieldError.invalid("a", None, "no").message == "Invalid value: null: no"
     assert FieldError.invalid("a", -1, "no").message == "Invalid value: -1: no"
     assert len(FieldError.duplicate("a", "x" * 100_000).message) < 1000

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kctl import draining, generators, rollouts
+from kctl.commands import taint
 from kctl.commands.metadata import parse_changes, split_arguments
 from kctl.commands.wait import condition_of
 from kctl.commands.why import no_verdict_text, node_rows, summary
@@ -248,3 +249,62 @@ def test_why_rows() -> None:
 )
 def test_why_without_a_verdict(spec: dict[str, Any], words: str) -> None:
     assert words in no_verdict_text({"metadata": {"name": "p"}, "spec": spec})
+
+
+OLD = {"key": "team", "value": "blue", "effect": "NoSchedule"}
+OUT = {"key": "team", "effect": "NoExecute"}
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted", "done"),
+    [
+        pytest.param("disk:NoExecute", [OLD, OUT, {"key": "disk", "effect": "NoExecute"}], "tainted", id="set"),
+        pytest.param(
+            "a=b:NoSchedule", [OLD, OUT, {"key": "a", "value": "b", "effect": "NoSchedule"}], "tainted", id="set with a value"
+        ),
+        pytest.param("team:NoSchedule-", [OUT], "untainted", id="remove one effect"),
+        pytest.param("team=blue:NoSchedule-", [OUT], "untainted", id="remove as it is written in the node"),
+        pytest.param("team-", [], "untainted", id="remove all effects"),
+        pytest.param("a:NoExecute team:NoExecute-", [OLD, {"key": "a", "effect": "NoExecute"}], "modified", id="both"),
+    ],
+)
+def test_taints(words: str, wanted: list[dict[str, str]], done: str) -> None:
+    changes = taint.parse_changes(words.split())
+    assert taint.changed("n", [OLD, OUT], changes, False) == wanted
+    assert changes.done == done
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        pytest.param("", "at least one taint update is required", id="nothing"),
+        pytest.param("a=b", "invalid taint spec: a=b", id="no effect"),
+        pytest.param("a:Never", "invalid taint effect: Never, unsupported taint effect", id="no such effect"),
+        pytest.param("a:", "invalid taint spec: a:", id="empty effect"),
+        pytest.param("a:NoExecute a=b:NoExecute", "duplicated taints with the same key and effect", id="twice"),
+        pytest.param(
+            "a:NoExecute a-", "can not both modify and remove the following taint(s) in the same command: a", id="both"
+        ),
+        pytest.param("other-", 'taint "other" not found', id="remove what is not there"),
+        pytest.param("team:PreferNoSchedule-", 'taint "team:PreferNoSchedule" not found', id="remove another effect"),
+        pytest.param(
+            "team=red:NoSchedule",
+            "node n already has team taint(s) with same effect(s) and --overwrite is false",
+            id="there already",
+        ),
+    ],
+)
+def test_taints_refused(words: str, message: str) -> None:
+    with pytest.raises(KctlError) as refused:
+        taint.changed("n", [OLD, OUT], taint.parse_changes(words.split()), False)
+    assert str(refused.value) == message
+
+
+def test_a_taint_is_overwritten_when_asked() -> None:
+    changes = taint.parse_changes(["team=red:NoSchedule"])
+    assert taint.changed("n", [OLD, OUT], changes, True) == [OUT, {**OLD, "value": "red"}]
+
+
+def test_nodes_and_taints_are_told_apart() -> None:
+    assert taint.split_arguments(["node", "a", "b", "k=v:NoSchedule", "x-"]) == (["a", "b"], ["k=v:NoSchedule", "x-"])
+    assert taint.split_arguments(["nodes", "a"]) == (["a"], [])

@@ -112,10 +112,7 @@ CASES = (
         "cordoned and tainted nodes are named apart",
         want=[],
         nodes={"a": {"unschedulable": True}, "b": {"taints": [CONTROL_PLANE]}},
-        message=(
-            "0/2 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }, "
-            "1 node(s) were unschedulable."
-        ),
+        message="0/2 nodes are available: 1 node(s) had untolerated taint(s), 1 node(s) were unschedulable.",
         rejected_by=frozenset({"NodeUnschedulable", "TaintToleration"}),
     ),
     Case(
@@ -320,6 +317,27 @@ def test_suggestions_say_what_would_make_it_fit(node: NodeMaker, pod: PodMaker) 
     assert "request at most 1 of cpu instead of 2: the node has 1 in all" in said["small"]
     assert "free 1 of cpu on the node, or request at most 1 instead of 2" in said["full"]
     assert "kctl label node plain disk=ssd" in said["plain"]
+
+
+def test_a_taint_is_named_by_the_suggestions_only(node: NodeMaker, pod: PodMaker) -> None:
+    columns = cluster([node("a", taints=[{"key": "team", "value": "blue", "effect": "NoExecute"}])])
+    (refused,) = verdict(columns, Evaluator(random.Random(0)).attempt(columns, usage(pod())), "").nodes
+    assert refused.reasons == ["node(s) had untolerated taint(s)"]
+    assert refused.suggestions == [
+        "add a toleration for team=blue:NoExecute to the pod",
+        "remove the taint: kctl taint node a team:NoExecute-",
+    ]
+
+
+def test_all_that_must_change_is_suggested(node: NodeMaker, pod: PodMaker) -> None:
+    columns = cluster([node("a", taints=[CONTROL_PLANE], cpu="4"), node("b", cpu="4")])
+    explained = verdict(columns, Evaluator(random.Random(0)).attempt(columns, usage(pod(cpu="9"))), "")
+    tainted, plain = explained.nodes
+    assert (tainted.refused_by, tainted.reasons) == ("TaintToleration", ["node(s) had untolerated taint(s)"])
+    too_large = "request at most 4 of cpu instead of 9: the node has 4 in all"
+    assert tainted.suggestions[-1] == f"and also: {too_large}"
+    assert plain.suggestions == [too_large]
+    assert explained.message == "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint(s)."
 
 
 def test_a_large_clusters_verdict_stays_small(node: NodeMaker, pod: PodMaker) -> None:

@@ -160,6 +160,12 @@ UPDATES = (
         base=ADDRESS,
     ),
     Row(
+        "another address, by one that knows only one field",
+        {"spec.clusterIP": "10.96.0.51"},
+        [wrong("spec.clusterIPs[0]", INVALID, "may not change once set")],
+        base=ADDRESS,
+    ),
+    Row(
         "headless",
         {"spec.clusterIP": "None", "spec.clusterIPs": ["None"]},
         [wrong("spec.clusterIPs[0]", INVALID)],
