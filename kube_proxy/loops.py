@@ -2,11 +2,12 @@
 
 The rules that are known to stand in the kernel are `_applied`. Before the first sync, and whenever a sync failed or the
 kernel's chains were found missing, nothing is known of their contents: everything is written, and chains of an earlier
-life that are no longer wanted are removed in the same atomic step, so that Services answer all the while. The rules
-outlive the process.
+life that are no longer wanted are removed in the same atomic step, so that Services answer all the while; then the kernel's
+UDP flows are looked through for those whose endpoint has gone meanwhile. The rules outlive the process.
 """
 
 import asyncio
+import itertools
 import logging
 import random
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from apiclient.client import EventType
 from apiclient.informer import Informer, key_of
 from apimachinery.clock import Clock
 from apimachinery.kinds import EndpointSlice, Service
-from kube_proxy.core.flows import stale_flows
+from kube_proxy.core.flows import left_behind, stale_flows
 from kube_proxy.core.model import PortView, views
 from kube_proxy.core.rules import CANARY, JUMPS, NAT, Rules, Ruleset, ServiceRules, assemble, restore, service_rules
 from kube_proxy.ports import FlowTable, PacketFilter, PacketFilterError
@@ -134,10 +135,13 @@ class Proxy:
             except BaseException:
                 self._marked |= marked
                 raise
+        flows = stale_flows(before, {key: self._views.get(key, ()) for key in marked})
         if self._applied is None:
             await self._filter.ensure_jumps(JUMPS)
+            views_now = itertools.chain.from_iterable(self._views.values())
+            flows = (*flows, *left_behind(await self._flows.tracked(), views_now))
+        await self._flows.forget(flows)
         self._applied = wanted
-        await self._flows.forget(stale_flows(before, {key: self._views.get(key, ()) for key in marked}))
         self._metrics.sync_s.observe(self._clock.monotonic() - started)
 
     def _recompute(self, key: str) -> None:
