@@ -73,8 +73,9 @@ class _Output:
 
     def __exit__(self, *exception: object) -> None:
         self._process.kill()
-        self._process.communicate()
         self._thread.join()
+        with self._process:  # which closes its pipes
+            pass
 
     def until(self, pattern: str, timeout_s: float = 20.0) -> str:
         """Read on to the first line that matches."""
@@ -237,19 +238,25 @@ def test_get_in_every_namespace(web: Namespace, ns: Namespace) -> None:
 def test_get_follows_a_pods_life(ns: Namespace) -> None:
     mount = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
     script = "while ! test -e /shared/go; do sleep 0.1; done; exit 3"
+    ns.create(pod("listed", sleeper(), nodeSelector={"no": "where"}))
     with _Output(ns, "get", "pods", "-w") as table, _Output(ns, "get", "pods", "-w", "-o", "name") as names:
-        eventually(lambda: ns.list("pods"))
+        table.until("^NAME +READY +STATUS")
+        table.until("^listed +0/1 +Pending")  # from here on nothing is missed
+        names.until("^pod/listed$")
         ns.create(pod("walker", shell(script, **mount), volumes=[{"name": "shared", "emptyDir": {}}]))
-        for pattern in (r"^NAME +READY +STATUS", r"^walker +0/1 +Pending", "0/1 +ContainerCreating", "1/1 +Running"):
-            table.until(pattern)
+        for status in ("0/1 +Pending", "1/1 +Running"):
+            table.until(f"^walker +{status} ")
         ns.exec("walker", "touch", "/shared/go")
-        table.until("0/1 +Error")
+        table.until("^walker +0/1 +Error ")
         names.until("^pod/walker$")
         ns.kctl("delete", "pod", "walker")
+    for name in ("listed", "seen"):
+        ns.create(config_map(name), "configmaps")
+    ns.kctl("label", "configmap", "listed", "kept=yes")
     with _Output(ns, "get", "configmaps", "-w", "--output-watch-events", "--no-headers", "-l", "kept=yes") as events:
-        made = config_map("seen")
-        ns.create({**made, "metadata": {"name": "seen", "labels": {"kept": "yes"}}}, "configmaps")
-        events.until("^ADDED +seen +0 ")
+        events.until("^ADDED +listed +0 ")
+        ns.kctl("label", "configmap", "seen", "kept=yes")
+        events.until("^ADDED +seen +0 ")  # it is chosen from now on
         ns.kctl("label", "configmap", "seen", "kept-")
         events.until("^DELETED +seen +0 ")  # it is no longer chosen
 
