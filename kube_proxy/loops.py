@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -19,7 +19,7 @@ from apiclient.client import EventType
 from apiclient.informer import Informer, key_of
 from apimachinery.clock import Clock
 from apimachinery.kinds import EndpointSlice, Service
-from kube_proxy.core.flows import left_behind, stale_flows
+from kube_proxy.core.flows import Flow, left_behind, stale_flows
 from kube_proxy.core.model import PortView, views
 from kube_proxy.core.rules import CANARY, JUMPS, NAT, Rules, Ruleset, ServiceRules, assemble, restore, service_rules
 from kube_proxy.ports import FlowTable, PacketFilter, PacketFilterError
@@ -135,14 +135,19 @@ class Proxy:
             except BaseException:
                 self._marked |= marked
                 raise
-        flows = stale_flows(before, {key: self._views.get(key, ()) for key in marked})
         if self._applied is None:
             await self._filter.ensure_jumps(JUMPS)
-            views_now = itertools.chain.from_iterable(self._views.values())
-            flows = (*flows, *left_behind(await self._flows.tracked(), views_now))
+            flows = await self._flows_left_behind(before)
+        else:
+            flows = stale_flows(before, {key: self._views.get(key, ()) for key in marked})
         await self._flows.forget(flows)
         self._applied = wanted
         self._metrics.sync_s.observe(self._clock.monotonic() - started)
+
+    async def _flows_left_behind(self, before: Mapping[str, Sequence[PortView]]) -> tuple[Flow, ...]:
+        """What to forget when not all that went was seen; a client whose endpoint is there stays with it."""
+        seen = stale_flows(before, {key: self._views.get(key, ()) for key in before})
+        return (*seen, *left_behind(await self._flows.tracked(), itertools.chain.from_iterable(self._views.values())))
 
     def _recompute(self, key: str) -> None:
         service = self._services.get(key)

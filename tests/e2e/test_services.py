@@ -6,6 +6,7 @@ from a new socket, and says who answered or which error came.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -13,7 +14,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -425,7 +425,7 @@ def test_a_service_without_endpoints_is_refused_at_once_until_it_has_one(ns: Nam
 # UDP flows
 
 
-@contextmanager
+@contextlib.contextmanager
 def _flow(ns: Namespace, client: str, address: str, port: int) -> Iterator[Callable[[], str]]:
     """A flow from one source port of a pod; each call of what is yielded reads on: who answered, or the error."""
     arguments = ("exec", client, "--", "/usr/bin/python3", "-EsSc", _FLOW, address, str(port))
@@ -644,7 +644,7 @@ def test_a_service_without_selector_leads_to_the_slices_that_name_it(ns: Namespa
 # Without kube_proxy
 
 
-@contextmanager
+@contextlib.contextmanager
 def _proxy_stopped(cluster: LocalCluster, node: str) -> Iterator[None]:
     """kube_proxy of a node does nothing while the block runs, then dies and is started anew."""
     pid = chaos.kill(cluster, node, "kube_proxy", signal.SIGSTOP)
@@ -679,6 +679,22 @@ def test_services_answer_while_kube_proxy_is_down_and_new_ones_once_it_is_back(n
     _served(lambda: _node_asks(cluster, node, new, count=10), talkers)
     _served(lambda: _pod_asks(ns, "client", new, count=10), talkers)
     eventually(lambda: _assert_silent(_node_asks(cluster, node, going, timeout_s=0.3), talkers))
+
+
+def test_udp_clients_stay_with_their_endpoints_when_kube_proxy_starts_anew(ns: Namespace, cluster: LocalCluster) -> None:
+    node = cluster.workers()[0]
+    talkers = _talkers(ns, 3)
+    ns.create(_client(**_on(node)))
+    ns.create(_talk("talk"), "services")
+    ns.pod_ready("client")
+    ns.endpoints_ready("talk", 3)
+    with contextlib.ExitStack() as flows:
+        reads = [flows.enter_context(_flow(ns, "client", _address(ns, "talk"), 53)) for _ in range(4)]
+        chosen = [_until(read, talkers) for read in reads]
+        pid = chaos.kill(cluster, node, "kube_proxy")
+        chaos.back(cluster, node, "kube_proxy", pid)
+        for read, name in zip(reads, chosen, strict=True):
+            assert {read() for _ in range(200)} == {name}  # those before the kill, too
 
 
 def test_a_udp_endpoint_that_went_while_kube_proxy_was_down_is_left_once_it_is_back(
