@@ -2,14 +2,15 @@
 
 The rules that are known to stand in the kernel are `_applied`. Before the first sync, and whenever a sync failed or the
 kernel's chains were found missing, nothing is known of their contents: everything is written, and chains of an earlier
-life that are no longer wanted are removed in the same atomic step, so that Services answer all the while. The rules
-outlive the process.
+life that are no longer wanted are removed in the same atomic step, so that Services answer all the while; then the kernel's
+UDP flows are looked through for those whose endpoint has gone meanwhile. The rules outlive the process.
 """
 
 import asyncio
+import itertools
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -18,7 +19,7 @@ from apiclient.client import EventType
 from apiclient.informer import Informer, key_of
 from apimachinery.clock import Clock
 from apimachinery.kinds import EndpointSlice, Service
-from kube_proxy.core.flows import stale_flows
+from kube_proxy.core.flows import Flow, left_behind, stale_flows
 from kube_proxy.core.model import PortView, views
 from kube_proxy.core.rules import CANARY, JUMPS, NAT, Rules, Ruleset, ServiceRules, assemble, restore, service_rules
 from kube_proxy.ports import FlowTable, PacketFilter, PacketFilterError
@@ -136,9 +137,17 @@ class Proxy:
                 raise
         if self._applied is None:
             await self._filter.ensure_jumps(JUMPS)
+            flows = await self._flows_left_behind(before)
+        else:
+            flows = stale_flows(before, {key: self._views.get(key, ()) for key in marked})
+        await self._flows.forget(flows)
         self._applied = wanted
-        await self._flows.forget(stale_flows(before, {key: self._views.get(key, ()) for key in marked}))
         self._metrics.sync_s.observe(self._clock.monotonic() - started)
+
+    async def _flows_left_behind(self, before: Mapping[str, Sequence[PortView]]) -> tuple[Flow, ...]:
+        """What to forget when not all that went was seen; a client whose endpoint is there stays with it."""
+        seen = stale_flows(before, {key: self._views.get(key, ()) for key in before})
+        return (*seen, *left_behind(await self._flows.tracked(), itertools.chain.from_iterable(self._views.values())))
 
     def _recompute(self, key: str) -> None:
         service = self._services.get(key)

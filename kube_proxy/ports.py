@@ -1,6 +1,6 @@
 """What the proxy needs of the kernel."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from kube_proxy.core.flows import Flow
@@ -25,6 +25,9 @@ class PacketFilter(Protocol):
 
 class FlowTable(Protocol):
     """The kernel's table of connections."""
+
+    async def tracked(self) -> Sequence[Flow]:
+        """The UDP flows it holds: where the first packet went, and the endpoint it was led to (that address, if to none)."""
 
     async def forget(self, flows: Iterable[Flow]) -> None:
         """Remove UDP flows; those that do not exist are no error."""

@@ -1,6 +1,6 @@
 """Imitations for tests: rules and flows in memory, with the tools' semantics."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from kube_proxy.core.flows import Flow
 from kube_proxy.core.rules import OWN_PREFIX
@@ -63,10 +63,14 @@ class FakePacketFilter:
 
 
 class FakeFlowTable:
-    """`forgotten` are all flows that were to be forgotten."""
+    """`flows` are those that the kernel tracks; `forgotten` all that were to be forgotten."""
 
     def __init__(self) -> None:
+        self.flows: list[Flow] = []
         self.forgotten: list[Flow] = []
+
+    async def tracked(self) -> Sequence[Flow]:
+        return tuple(self.flows)
 
     async def forget(self, flows: Iterable[Flow]) -> None:
         self.forgotten.extend(flows)

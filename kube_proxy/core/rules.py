@@ -71,13 +71,13 @@ def service_rules(ports: Iterable[PortView], cluster_cidr: str) -> ServiceRules:
         else:
             rejects.append(f"{_to(view, view.cluster_ip)} {_refuse(view)}")
         for address in view.addresses:
-            if view.external:
+            if _has_external_way(view):
                 services.append(f"{_to(view, address)} -j {_chain('EXT', view.name, view.protocol)}")
-            else:
+            if not view.external:
                 external_rejects.append(f"{_to(view, address)} {_refuse(view)}")
-        if view.node_port and view.external:
+        if view.node_port and _has_external_way(view):
             node_ports.append(f"-p {view.protocol} --dport {view.node_port} -j {_chain('EXT', view.name, view.protocol)}")
-        elif view.node_port:
+        if view.node_port and not view.external:
             match = f"-p {view.protocol} -m addrtype --dst-type LOCAL --dport {view.node_port}"
             external_rejects.append(f"{match} {_refuse(view)}")
     return ServiceRules(chains, tuple(services), tuple(node_ports), tuple(rejects), tuple(external_rejects))
@@ -152,17 +152,26 @@ def _port_chains(view: PortView, cluster_cidr: str) -> dict[str, Rules]:
             chains[_chain(kind, view.name, view.protocol)] = _choice(view, targets, cluster_cidr)
             for target in targets:
                 chains[_endpoint_chain(view, target)] = _endpoint(view, target)
-    if view.external and (view.node_port or view.addresses):
+    if _has_external_way(view):
         chains[_chain("EXT", view.name, view.protocol)] = _external(view, cluster_cidr)
     return chains
 
 
+def _is_external(view: PortView) -> bool:
+    return bool(view.node_port or view.addresses)
+
+
+def _has_external_way(view: PortView) -> bool:
+    """Whether somebody gets through by a node port or an external address: this node's own at least, where others do not."""
+    return _is_external(view) and bool(view.external or view.cluster_targets)
+
+
 def _uses_cluster(view: PortView) -> bool:
-    return not view.internal_local or not view.external_local
+    return not view.internal_local or _is_external(view)
 
 
 def _uses_local(view: PortView) -> bool:
-    return view.internal_local or (view.external_local and bool(view.node_port or view.addresses))
+    return view.internal_local or (view.external_local and _is_external(view))
 
 
 def _internal_chain(view: PortView) -> str:
@@ -177,14 +186,12 @@ def _external(view: PortView, cluster_cidr: str) -> Rules:
     if view.cluster_targets:
         # pods, and this node itself, see the whole Service even through its outside
         everywhere = _chain("SVC", view.name, view.protocol)
-        if not _uses_cluster(view):
-            everywhere = _chain("SVL", view.name, view.protocol)
         short_cut = (
             f"-s {cluster_cidr} -j {everywhere}",
             f"-m addrtype --src-type LOCAL -j {MARK_MASQUERADE}",
             f"-m addrtype --src-type LOCAL -j {everywhere}",
         )
-    return (*short_cut, f"-j {_chain('SVL', view.name, view.protocol)}")
+    return (*short_cut, *([f"-j {_chain('SVL', view.name, view.protocol)}"] if view.local_targets else []))
 
 
 def _choice(view: PortView, targets: tuple[Target, ...], cluster_cidr: str) -> Rules:

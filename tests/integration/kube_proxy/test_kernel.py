@@ -169,6 +169,7 @@ def test_a_udp_flow_moves_on_when_its_endpoint_leaves(lab: Lab) -> None:
         assert ask_again() == "one"
         program(lab.node, first, rules(("10.244.2.2",), "UDP"))
         assert ask_again() == "one", "the kernel remembers the flow: this is what must be undone"
+        assert Flow("10.96.0.7", 80, "10.244.1.2") in lab.node.call(lambda: asyncio.run(Conntrack().tracked()))
         lab.node.call(lambda: asyncio.run(Conntrack().forget([Flow("10.96.0.7", 80, "10.244.1.2")])))
         assert ask_again() == "two"
     finally:

@@ -14,6 +14,7 @@ from apiclient.testing import FakeApi, fake_client
 from apimachinery.codec import convert
 from apimachinery.kinds import EndpointSlice, Service
 from kube_proxy.adapters.fake import FakeFlowTable, FakePacketFilter
+from kube_proxy.core.flows import Flow
 from kube_proxy.loops import SERVICE_INDEX, Metrics, Proxy, service_key
 from kube_proxy.ports import PacketFilterError
 
@@ -26,25 +27,27 @@ class LoopClock:
         return asyncio.get_running_loop().time()
 
 
-def service(name: str, ip: str) -> Service:
-    spec = {"clusterIP": ip, "ports": [{"name": "http", "port": 80}]}
+def service(name: str, ip: str, protocol: str = "TCP") -> Service:
+    spec = {"clusterIP": ip, "ports": [{"name": "http", "port": 80, "protocol": protocol}]}
     return convert(Service, {"metadata": {"name": name, "namespace": "default"}, "spec": spec})
 
 
-def slice_of(name: str, *ips: str) -> EndpointSlice:
+def slice_of(name: str, *ips: str, protocol: str = "TCP") -> EndpointSlice:
     return convert(
         EndpointSlice,
         {
             "metadata": {"name": f"{name}-1", "namespace": "default", "labels": {"kubernetes.io/service-name": name}},
             "addressType": "IPv4",
-            "ports": [{"name": "http", "port": 8080}],
+            "ports": [{"name": "http", "port": 8080, "protocol": protocol}],
             "endpoints": [{"addresses": [ip], "conditions": {"ready": True}} for ip in ips],
         },
     )
 
 
 @asynccontextmanager
-async def proxying(api: FakeApi, packet_filter: FakePacketFilter) -> AsyncIterator[Proxy]:
+async def proxying(
+    api: FakeApi, packet_filter: FakePacketFilter, flow_table: FakeFlowTable | None = None
+) -> AsyncIterator[Proxy]:
     client, rng = fake_client(api), random.Random(0)
     services = Informer(client, Service, rng=rng)
     slices = Informer(client, EndpointSlice, rng=rng, indexers={SERVICE_INDEX: lambda each: (service_key(each),)})
@@ -52,7 +55,7 @@ async def proxying(api: FakeApi, packet_filter: FakePacketFilter) -> AsyncIterat
         services=services,
         slices=slices,
         packet_filter=packet_filter,
-        flow_table=FakeFlowTable(),
+        flow_table=flow_table or FakeFlowTable(),
         node_name="node-a",
         cluster_cidr="10.244.0.0/16",
         clock=LoopClock(),
@@ -134,3 +137,17 @@ async def test_a_refused_sync_is_tried_again_with_everything() -> None:
         await asyncio.sleep(10)
         assert proxy.synced.is_set()
         assert destinations(kernel) == {"10.244.1.2:8080"}
+
+
+@pytest.mark.looptime
+async def test_of_the_flows_from_before_only_those_to_endpoints_that_have_gone_are_forgotten() -> None:
+    api, kernel, flows = FakeApi(), FakePacketFilter(), FakeFlowTable()
+    api.seed(service("dns", "10.96.0.5", "UDP"), slice_of("dns", "10.244.1.3", protocol="UDP"))
+    gone, there = Flow("10.96.0.5", 80, "10.244.1.2"), Flow("10.96.0.5", 80, "10.244.1.3")
+    flows.flows = [gone, there]
+    async with proxying(api, kernel, flows):
+        await asyncio.sleep(1)
+        assert flows.forgotten == [gone]
+        api.put(slice_of("dns", "10.244.1.4", protocol="UDP"))
+        await asyncio.sleep(1)
+        assert flows.forgotten == [gone, there]

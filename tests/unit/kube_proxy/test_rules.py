@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from apimachinery.codec import convert
 from apimachinery.kinds import EndpointSlice, Service
 from kube_proxy.adapters.fake import FakePacketFilter
-from kube_proxy.core.flows import Flow, stale_flows
+from kube_proxy.core.flows import Flow, left_behind, stale_flows
 from kube_proxy.core.model import views
 from kube_proxy.core.rules import FILTER, JUMPS, NAT, Ruleset, assemble, restore, service_rules
 
@@ -118,6 +118,9 @@ def walk(chains: Mapping[str, tuple[str, ...]], packet: Packet, chain: str = "KU
 
 
 def rejected(rules: Ruleset, packet: Packet) -> bool:
+    """Whether the filter refuses it, which nat comes before: a packet that was rewritten is no longer for the Service."""
+    if walk(rules[NAT], packet).targets:
+        return False
     chains = rules[FILTER]
     return any(_matches(rule, packet) for name in ("KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES") for rule in chains[name])
 
@@ -184,6 +187,28 @@ CASES = (
     Case(
         "external policy does not bind pods",
         {"type": "NodePort", "node_port": 30080, "externalTrafficPolicy": "Local"},
+        TWO,
+        Packet(POD, NODE_IP, 30080),
+        BOTH,
+    ),
+    Case(
+        "nor with nothing here",
+        {"type": "NodePort", "node_port": 30080, "externalTrafficPolicy": "Local"},
+        TWO[:1],
+        Packet(POD, NODE_IP, 30080),
+        {"10.244.1.2:8080"},
+    ),
+    Case(
+        "nor this node's own processes",
+        {"type": "NodePort", "node_port": 30080, "externalTrafficPolicy": "Local"},
+        TWO[:1],
+        Packet(NODE_IP, NODE_IP, 30080),
+        {"10.244.1.2:8080"},
+        masquerade=True,
+    ),
+    Case(
+        "through its outside a pod sees the whole Service, whatever is kept local",
+        {"type": "NodePort", "node_port": 30080, "externalTrafficPolicy": "Local", "internalTrafficPolicy": "Local"},
         TWO,
         Packet(POD, NODE_IP, 30080),
         BOTH,
@@ -309,3 +334,20 @@ def test_which_flows_are_forgotten(name: str, had: tuple[str, ...], has: tuple[s
 
     after = {} if has is None else {"default/web": state(has)}
     assert set(stale_flows({"default/web": state(had)}, after)) == want
+
+
+TRACKED = (
+    ("to an endpoint that is there", Flow("10.96.1.1", 53, "10.244.1.1"), None),
+    ("to one that has gone", Flow("10.96.1.1", 53, "10.244.1.9"), Flow("10.96.1.1", 53, "10.244.1.9")),
+    ("to nobody, from before there was a rule", Flow("10.96.1.1", 53, "10.96.1.1"), Flow("10.96.1.1", 53)),
+    ("through a node port, to an endpoint that is there", Flow(NODE_IP, 30053, "10.244.1.1"), None),
+    ("through a node port, to one that has gone", Flow(NODE_IP, 30053, "10.244.1.9"), Flow(NODE_IP, 30053, "10.244.1.9")),
+    ("to another port of the address", Flow("10.96.1.1", 54, "10.244.1.9"), None),
+    ("to another address", Flow("10.96.1.2", 53, "10.244.1.9"), None),
+)
+
+
+@pytest.mark.parametrize(("name", "tracked", "want"), TRACKED, ids=[row[0] for row in TRACKED])
+def test_which_tracked_flows_were_left_behind(name: str, tracked: Flow, want: Flow | None) -> None:
+    ports = views(service(type="NodePort", ports=UDP), [slice_of(endpoint("10.244.1.1"), ports=UDP_SLICE)], NODE)
+    assert left_behind([tracked], ports) == ((want,) if want else ())
