@@ -26,7 +26,7 @@ from apiserver.core.indexing import index_for
 from apiserver.core.keys import KeySpace
 from apiserver.doors.grpc_door import GrpcDoor
 from apiserver.doors.rest import Check, RestDoor
-from apiserver.flow import FlowControl
+from apiserver.flow import Lines
 from apiserver.loops import repair_forever, sample_forever
 from apiserver.metrics import Metrics
 from apiserver.ports import Nodes
@@ -120,8 +120,12 @@ class Assembly:
         limits = settings.limits
         self.api = Api(
             authorizer=AllowAuthenticated(),
-            reads=FlowControl(limits.reads_in_flight, limits.reads_waiting),
-            writes=FlowControl(limits.writes_in_flight, limits.writes_waiting),
+            lines=Lines(
+                reads_in_flight=limits.reads_in_flight,
+                reads_waiting=limits.reads_waiting,
+                writes_in_flight=limits.writes_in_flight,
+                writes_waiting=limits.writes_waiting,
+            ),
             reading=reading,
             objects=objects,
             pods=Pods(store, objects, clock),

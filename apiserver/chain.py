@@ -30,7 +30,7 @@ from apiserver.core.request import (
     Verb,
 )
 from apiserver.failures import to_api_error
-from apiserver.flow import FlowControl
+from apiserver.flow import Lines, seats_of
 from apiserver.metrics import Metrics
 from apiserver.ports import Authorizer
 from apiserver.registry.connecting import Connections
@@ -63,8 +63,7 @@ class Api:
         self,
         *,
         authorizer: Authorizer,
-        reads: FlowControl,
-        writes: FlowControl,
+        lines: Lines,
         reading: Reading,
         objects: Objects,
         pods: Pods,
@@ -75,8 +74,7 @@ class Api:
     ) -> None:
         self.authorizer = authorizer
         self.metrics = metrics
-        self.reads = reads
-        self.writes = writes
+        self.lines = lines
         self._reading = reading
         self._objects = objects
         self._pods = pods
@@ -110,7 +108,7 @@ class Api:
         code = 500
         try:
             self.authorizer.authorize(request)
-            async with self.writes.admitted():
+            async with self.lines.for_request(request).admitted(user.name):
                 results = await self._pods.bind_many(binds, fence)
             code = 200
             return results
@@ -139,8 +137,7 @@ class Api:
             raise errors.too_large(f"the request body is larger than the limit of {BODY_BYTES_MAX} bytes")
         require_subresource(request.resource, request.subresource)
         _require_scope(request)
-        flow = self.writes if request.verb.mutating else self.reads
-        async with flow.admitted():
+        async with self.lines.for_request(request).admitted(request.user.name, seats_of(request)):
             if request.subresource:
                 return await self._subresource(request)
             return await self._dispatch(request)

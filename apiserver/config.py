@@ -54,7 +54,7 @@ class KubeletClientConfig(Section, frozen=True):
 
 
 class LimitsConfig(Section, frozen=True):
-    """Requests at work and waiting, reads and writes apart."""
+    """Requests at work and waiting, reads and writes apart, in each flow; a list without a limit counts as eight."""
 
     reads_in_flight: int = 400
     reads_waiting: int = 4_000

@@ -169,8 +169,8 @@ class RestDoor:
         if health:
             return self._health(path, verbose="verbose" in request.query)
         metrics = self._api.metrics
-        metrics.in_flight.labels("readOnly").set(self._api.reads.in_flight)
-        metrics.in_flight.labels("mutating").set(self._api.writes.in_flight)
+        metrics.in_flight.labels("readOnly").set(self._api.lines.in_flight(mutating=False))
+        metrics.in_flight.labels("mutating").set(self._api.lines.in_flight(mutating=True))
         headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
         return web.Response(body=generate_latest(metrics.registry), headers=headers)
 

@@ -101,7 +101,7 @@ async def test_too_many_requests_are_told_to_come_back() -> None:
             return await super().create(*arguments, **more)
 
     storage = Slow()
-    limits = LimitsConfig(writes_in_flight=2, writes_waiting=3)
+    limits = LimitsConfig(writes_in_flight=2, writes_waiting=12)  # of which one user may take three
     settings = Settings(limits=limits)
     async with in_process_api(clock=FakeClock(), rng=random.Random(1), storage=storage, settings=settings) as assembly:
         client = Client(InProcessTransport(assembly.api))
