@@ -58,6 +58,9 @@ _REQUIRED = frozenset(
 )
 """Required fields that are not seen to be so by their defaults: structs are written whether they are required or not."""
 
+_API_VERSION_TEXT = "The version of the API that the object is written for."
+_KIND_TEXT = "What kind of object this is."
+
 _WRITTEN = (str, int, bool, float, required_list, required_map)
 
 
@@ -158,6 +161,8 @@ def struct_schema(cls: type[msgspec.Struct], dialect: Dialect) -> Schema:
         schema["x-kubernetes-map-type"] = "atomic"
     if (gvk := group_version_kind(cls)) is not None:
         schema["x-kubernetes-group-version-kind"] = [gvk_mark(*gvk)]
+        properties["apiVersion"]["description"] = _API_VERSION_TEXT
+        properties["kind"]["description"] = _KIND_TEXT
     return schema
 
 
@@ -167,9 +172,9 @@ def list_schema(cls: type[msgspec.Struct], group: str, version: str, kind: str, 
         "type": "object",
         "description": f"{kind}List is a list of objects of kind {kind}.",
         "properties": {
-            "apiVersion": {"type": "string"},
+            "apiVersion": {"type": "string", "description": _API_VERSION_TEXT},
             "items": {"type": "array", "items": dialect.reference(schema_name(cls))},
-            "kind": {"type": "string"},
+            "kind": {"type": "string", "description": _KIND_TEXT},
             "metadata": dialect.reference(f"{META}.ListMeta"),
         },
         "required": ["items"],
