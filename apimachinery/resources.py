@@ -58,13 +58,19 @@ class Resource:
 
 @dataclass(frozen=True)
 class Subresource:
-    """What stands below an object: its kind ("" for that of the object), and its verbs."""
+    """What stands below an object: its verbs and its kind ("" for that of the object, which `*` in it stands for)."""
 
     verbs: tuple[str, ...]
     group: str = ""
     version: str = ""
     kind: str = ""
     streams: bool = False
+
+    def gvk(self, row: Resource) -> tuple[str, str, str]:
+        """Group, version and kind of what is sent to it below an object of that row."""
+        if not self.kind:
+            return row.group, row.version, row.kind
+        return self.group, self.version, self.kind.replace("*", row.kind)
 
 
 SUBRESOURCES: Mapping[str, Subresource] = {
@@ -73,10 +79,12 @@ SUBRESOURCES: Mapping[str, Subresource] = {
     "binding": Subresource(("create",), "", "v1", "Binding"),
     "eviction": Subresource(("create",), "policy", "v1", "Eviction"),
     "finalize": Subresource(("update",)),
+    "approval": Subresource(("get", "patch", "update")),
     "log": Subresource(("get",), streams=True),
     "exec": Subresource(("create", "get"), "", "v1", "PodExecOptions", streams=True),
     "attach": Subresource(("create", "get"), "", "v1", "PodAttachOptions", streams=True),
     "portforward": Subresource(("create", "get"), "", "v1", "PodPortForwardOptions", streams=True),
+    "proxy": Subresource(("create", "delete", "get", "patch", "update"), "", "v1", "*ProxyOptions", streams=True),
 }
 """Subresources by name; a resource's row says which of them it has."""
 

@@ -134,7 +134,7 @@ def _resource_discovery(row: Resource) -> dict[str, Any]:
 
 def _subresource_discovery(row: Resource, name: str) -> dict[str, Any]:
     sub = SUBRESOURCES[name]
-    group, version, kind = (sub.group, sub.version, sub.kind) if sub.kind else (row.group, row.version, row.kind)
+    group, version, kind = sub.gvk(row)
     return {
         "subresource": name,
         "responseKind": {"group": group, "version": version, "kind": kind},
@@ -173,7 +173,7 @@ def _subresource(row: Resource, name: str) -> dict[str, Any]:
         "name": f"{row.plural}/{name}",
         "singularName": "",
         "namespaced": row.namespaced,
-        "kind": sub.kind or row.kind,
+        "kind": sub.gvk(row)[2],
         "verbs": sorted(sub.verbs),
     }
     if sub.version:

@@ -151,7 +151,7 @@ def _on_object(row: Resource) -> Iterator[Operation]:
 
 
 def _on_subresource(row: Resource, name: str, sub: Subresource) -> Iterator[Operation]:
-    gvk = (sub.group, sub.version, sub.kind) if sub.kind else _gvk(row)
+    gvk = sub.gvk(row)
     suffix = name.capitalize()
     if sub.streams:
         for verb in sub.verbs:

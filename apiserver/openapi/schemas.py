@@ -5,6 +5,7 @@ line of a class's docstring, which names its type (`apps/v1.Deployment`); what s
 OpenAPI 2 and 3 differ in where definitions are and in how a value of two types is put: a `Dialect` says how.
 """
 
+import re
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,13 +26,21 @@ _TIME, _MICRO_TIME = f"{META}.Time", f"{META}.MicroTime"
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 
+_TYPE = re.compile(r"([a-z]+)/(v\w+)\.(\w+)")
 _PACKAGES = {
     "meta": "io.k8s.apimachinery.pkg.apis.meta",
     "apiextensions": "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions",
     "apiregistration": "io.k8s.kube-aggregator.pkg.apis.apiregistration",
 }
 
-_BYTES = frozenset((("Secret", "data"), ("ConfigMap", "binaryData")))
+_BYTES = frozenset(
+    (
+        ("CertificateSigningRequestSpec", "request"),
+        ("CertificateSigningRequestStatus", "certificate"),
+        ("ConfigMap", "binaryData"),
+        ("Secret", "data"),
+    )
+)
 """Fields whose strings are base64."""
 
 _REQUIRED = frozenset(
@@ -89,11 +98,10 @@ V3 = Dialect(
 @cache
 def schema_name(cls: type[msgspec.Struct]) -> str:
     """`io.k8s.api.core.v1.Pod`; a name of our own for a class whose docstring names no type."""
-    first = (cls.__doc__ or "").strip().partition("\n")[0]
-    group, slash, rest = first.partition("/")
-    version, dot, name = rest.partition(".")
-    if not slash or not dot or name != cls.__name__:
+    named = _TYPE.fullmatch((cls.__doc__ or "").strip().partition("\n")[0])
+    if named is None:
         return f"coxswain.{cls.__module__.rpartition('.')[2]}.{cls.__name__}"
+    group, version, name = named.groups()
     return f"{_PACKAGES.get(group, f'io.k8s.api.{group}')}.{version}.{name}"
 
 
