@@ -17,6 +17,7 @@ import msgspec
 
 from apimachinery.apply.shapes import ATOMIC_TYPES
 from apimachinery.kinds.base import Merge, MicroTime, required_list, required_map
+from apiserver.openapi.required import ALSO_REQUIRED, WRITTEN_YET_OPTIONAL
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -42,30 +43,6 @@ _BYTES = frozenset(
     )
 )
 """Fields whose strings are base64."""
-
-_REQUIRED = frozenset(
-    (
-        ("Binding", "target"),
-        ("Condition", "lastTransitionTime"),
-        ("CronJobSpec", "jobTemplate"),
-        ("DaemonSetSpec", "selector"),
-        ("DaemonSetSpec", "template"),
-        ("DeploymentSpec", "selector"),
-        ("DeploymentSpec", "template"),
-        ("Event", "involvedObject"),
-        ("Event", "metadata"),
-        ("HorizontalPodAutoscalerSpec", "scaleTargetRef"),
-        ("JobSpec", "template"),
-        ("PersistentVolumeClaimTemplate", "spec"),
-        ("PreferredSchedulingTerm", "preference"),
-        ("ReplicaSetSpec", "selector"),
-        ("ScaleIOVolumeSource", "secretRef"),
-        ("StatefulSetSpec", "selector"),
-        ("StatefulSetSpec", "template"),
-        ("WeightedPodAffinityTerm", "podAffinityTerm"),
-    )
-)
-"""Required fields that are not seen to be so by their defaults: structs are written whether they are required or not."""
 
 _API_VERSION_TEXT = "The version of the API that the object is written for."
 _KIND_TEXT = "What kind of object this is."
@@ -95,10 +72,15 @@ V3 = Dialect(
 )
 
 
+def type_name(cls: type[msgspec.Struct]) -> str:
+    """The type that a class states, by the first line of its docstring: `core/v1.Pod`."""
+    return (cls.__doc__ or "").strip().partition("\n")[0]
+
+
 @cache
 def schema_name(cls: type[msgspec.Struct]) -> str:
     """`io.k8s.api.core.v1.Pod`; a name of our own for a class whose docstring names no type."""
-    named = _TYPE.fullmatch((cls.__doc__ or "").strip().partition("\n")[0])
+    named = _TYPE.fullmatch(type_name(cls))
     if named is None:
         return f"coxswain.{cls.__module__.rpartition('.')[2]}.{cls.__name__}"
     group, version, name = named.groups()
@@ -155,9 +137,7 @@ def struct_schema(cls: type[msgspec.Struct], dialect: Dialect) -> Schema:
     hints = _hints(cls)
     fields = {field.encode_name: field for field in msgspec.structs.fields(cls)}
     properties = {name: _property(hints[field.name], dialect, (cls.__name__, name)) for name, field in fields.items()}
-    required = [
-        name for name, field in fields.items() if (cls.__name__, name) in _REQUIRED or field.default_factory in _WRITTEN
-    ]
+    required = _required(cls, [name for name, field in fields.items() if field.default_factory in _WRITTEN])
     schema: Schema = {"type": "object"}
     if description := description_of(cls):
         schema["description"] = description
@@ -172,6 +152,12 @@ def struct_schema(cls: type[msgspec.Struct], dialect: Dialect) -> Schema:
         properties["apiVersion"]["description"] = _API_VERSION_TEXT
         properties["kind"]["description"] = _KIND_TEXT
     return schema
+
+
+def _required(cls: type[msgspec.Struct], written: Iterable[str]) -> list[str]:
+    name = type_name(cls)
+    optional = WRITTEN_YET_OPTIONAL.get(name, ())
+    return [*(each for each in written if each not in optional), *ALSO_REQUIRED.get(name, ())]
 
 
 def list_schema(cls: type[msgspec.Struct], group: str, version: str, kind: str, dialect: Dialect) -> Schema:

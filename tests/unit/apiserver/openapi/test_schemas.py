@@ -14,10 +14,10 @@ import pytest
 from apimachinery import kinds
 from apimachinery.resources import RESOURCES, SUBRESOURCES, TABLE
 from apiserver.openapi.documents import group_versions, openapi_v2, openapi_v3
-from apiserver.openapi.schemas import V2, V3, definitions, reachable, schema_name, struct_schema
+from apiserver.openapi.schemas import V2, V3, definitions, reachable, schema_name, struct_schema, type_name
 
 TABLE_PATH = Path(__file__).parents[5] / "shared" / "kubernetes-api" / "v1.36.json"
-CLASSES = reachable([row.cls for row in RESOURCES])
+CLASSES = reachable([row.cls for row in TABLE.rows])
 
 
 @cache
@@ -143,10 +143,9 @@ def test_operations_are_called_as_in_kubernetes() -> None:
 
 
 @pytest.mark.skipif(not TABLE_PATH.exists(), reason="the table of the Kubernetes API is not beside this repository")
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", CLASSES, ids=type_name)
 def test_required_fields_are_those_of_the_table(cls: type[msgspec.Struct]) -> None:
-    first = (cls.__doc__ or "").strip().partition("\n")[0]
-    facts = json.loads(TABLE_PATH.read_text())["types"][first]
+    facts = json.loads(TABLE_PATH.read_text())["types"][type_name(cls)]
     schema = struct_schema(cls, V2)
     assert schema.get("required", []) == sorted(facts["required"])
     bytes_of_table = {name for name, field in facts["fields"].items() if "string:byte" in str(field)}
