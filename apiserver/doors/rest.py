@@ -52,7 +52,6 @@ JSON = "application/json"
 WATCH_TIMEOUT_MIN_S = 1800.0
 WRITE_TIMEOUT_S = 30.0
 DRAIN_S = 5.0
-LIST_PART_BYTES = 256 << 10
 _DEFAULTS = Options(field_validation=FieldValidation.WARN)
 _BODY_VERBS = {"POST": Verb.CREATE, "PUT": Verb.UPDATE, "PATCH": Verb.PATCH}
 

@@ -1,7 +1,8 @@
 """Which fields of a type must be given, where the class does not show it.
 
-A scalar, list or map that is written even when nobody gave it is required, with few exceptions. A struct is written either way,
-and a time has no default: these are listed here, by the names of types and fields. Source: the OpenAPI document of Kubernetes 1.36.
+A scalar, list or map that is written even when nobody gave it is required, with few exceptions. A struct is written either
+way, and a time has no default: these are listed here, by the names of types and fields. Source: the OpenAPI document of
+Kubernetes 1.36.
 """
 
 from collections.abc import Mapping
