@@ -3,7 +3,7 @@
 Adding a kind is a class in `kinds/` and a row here (and its defaults and validation in the API server's registry).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from apimachinery import kinds
@@ -54,6 +54,39 @@ class Resource:
     def storage_prefix(self) -> str:
         """The part of a storage key that all objects of this resource share, with its closing slash."""
         return f"{self.group or 'core'}/{self.plural}/"
+
+
+@dataclass(frozen=True)
+class Subresource:
+    """What stands below an object: its verbs and its kind ("" for that of the object, which `*` in it stands for)."""
+
+    verbs: tuple[str, ...]
+    group: str = ""
+    version: str = ""
+    kind: str = ""
+    streams: bool = False
+
+    def gvk(self, row: Resource) -> tuple[str, str, str]:
+        """Group, version and kind of what is sent to it below an object of that row."""
+        if not self.kind:
+            return row.group, row.version, row.kind
+        return self.group, self.version, self.kind.replace("*", row.kind)
+
+
+SUBRESOURCES: Mapping[str, Subresource] = {
+    "status": Subresource(("get", "patch", "update")),
+    "scale": Subresource(("get", "patch", "update"), "autoscaling", "v1", "Scale"),
+    "binding": Subresource(("create",), "", "v1", "Binding"),
+    "eviction": Subresource(("create",), "policy", "v1", "Eviction"),
+    "finalize": Subresource(("update",)),
+    "approval": Subresource(("get", "patch", "update")),
+    "log": Subresource(("get",), streams=True),
+    "exec": Subresource(("create", "get"), "", "v1", "PodExecOptions", streams=True),
+    "attach": Subresource(("create", "get"), "", "v1", "PodAttachOptions", streams=True),
+    "portforward": Subresource(("create", "get"), "", "v1", "PodPortForwardOptions", streams=True),
+    "proxy": Subresource(("create", "delete", "get", "patch", "update"), "", "v1", "*ProxyOptions", streams=True),
+}
+"""Subresources by name; a resource's row says which of them it has."""
 
 
 def _core(plural: str, cls: type[Object], **more: object) -> Resource:

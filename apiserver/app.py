@@ -25,9 +25,10 @@ from apiserver.core.allocation import address_range, address_text, port_range
 from apiserver.core.indexing import index_for
 from apiserver.core.keys import KeySpace
 from apiserver.doors.grpc_door import GrpcDoor
-from apiserver.doors.rest import Check, RestDoor
+from apiserver.doors.health import Check
+from apiserver.doors.rest import RestDoor
 from apiserver.flow import Lines
-from apiserver.loops import repair_forever, sample_forever
+from apiserver.loops import repair_forever
 from apiserver.metrics import Metrics
 from apiserver.ports import Nodes
 from apiserver.registry.admission import Admission
@@ -41,8 +42,9 @@ from apiserver.registry.store import ObjectStore
 from apiserver.storage.compactor import compact_forever
 from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.etcd_endpoints import TlsFiles
+from apiserver.storage.measured import MeasuredStorage
 from apiserver.storage.memory import MemoryStorage
-from apiserver.storage.port import Storage
+from apiserver.storage.port import Storage, StorageError
 from apiserver.strategy import STRATEGIES
 from component_base import notify, run
 from component_base.tasks import forever
@@ -50,6 +52,7 @@ from component_base.tasks import forever
 CLUSTER_DNS_OFFSET = 9
 """The cluster's name server has the tenth address of the service network; the API server the first."""
 LAST_REQUESTS_S = 0.3
+HEALTH_TIMEOUT_S = 2.0
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,10 +83,12 @@ class Assembly:
         table: ResourceTable = TABLE,
     ) -> None:
         self.settings = settings
-        self.storage = storage
+        self.metrics = Metrics()
+        self.storage = storage = MeasuredStorage(storage, self.metrics.observe_storage, clock)
         self.table = table
         self.nodes = nodes
-        self.metrics = Metrics()
+        self.clock = clock
+        self.rng = rng
         keys = KeySpace(settings.prefix)
         self.caches: Mapping[Resource, WatchCache] = {
             row: WatchCache(
@@ -92,6 +97,7 @@ class Assembly:
                 index=index_for(row),
                 rng=rng,
                 history_limit=settings.watch_history_changes,
+                on_waited=self.metrics.read_wait(row),
             )
             for row in table.rows
         }
@@ -135,14 +141,31 @@ class Assembly:
             clock=clock,
         )
 
+        self.metrics.before_exposition(self._sample)
+
     def checks(self) -> dict[str, Check]:
-        """What /readyz asks, by name."""
+        """What /healthz and /readyz ask, by name."""
+        return {"etcd": self._storage_answers, "watch-cache": self._caches_synced}
 
-        def caches_synced() -> str | None:
-            behind = [row.plural for row, cache in self.caches.items() if not cache.synced.is_set()]
-            return f"not synced: {', '.join(behind)}" if behind else None
+    async def _storage_answers(self) -> str | None:
+        try:
+            async with asyncio.timeout(HEALTH_TIMEOUT_S):
+                await self.storage.current_revision()
+        except (StorageError, TimeoutError):
+            return "the storage does not answer"
+        return None
 
-        return {"watch-cache": caches_synced}
+    async def _caches_synced(self) -> str | None:
+        behind = [row.plural for row, cache in self.caches.items() if not cache.synced.is_set()]
+        return f"not synced: {', '.join(behind)}" if behind else None
+
+    def _sample(self) -> None:
+        """Bring the gauges up to date."""
+        self.metrics.in_flight.labels("readOnly").set(self.api.lines.in_flight(mutating=False))
+        self.metrics.in_flight.labels("mutating").set(self.api.lines.in_flight(mutating=True))
+        for row, cache in self.caches.items():
+            self.metrics.cache_revision.labels(row.group, row.plural).set(cache.revision)
+            self.metrics.watchers.labels(row.group, row.plural).set(cache.watcher_count)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -159,7 +182,6 @@ class Assembly:
                 for name, work in (
                     ("compact", compact_forever(self.storage)),
                     ("repair", repair_forever(self.allocator)),
-                    ("metrics", sample_forever(self.metrics, self.caches)),
                 ):
                     tasks.append(group.create_task(forever(work, name), name=name))
                 try:
@@ -190,7 +212,15 @@ class Doors:
     """Both doors of an assembly on their sockets."""
 
     def __init__(self, assembly: Assembly, *, last_requests_s: float = 0.0) -> None:
-        self.rest = RestDoor(assembly.api, assembly.table, assembly.nodes, assembly.checks(), last_requests_s=last_requests_s)
+        self.rest = RestDoor(
+            assembly.api,
+            assembly.table,
+            assembly.nodes,
+            assembly.checks(),
+            clock=assembly.clock,
+            rng=assembly.rng,
+            last_requests_s=last_requests_s,
+        )
         self.grpc = GrpcDoor(assembly.api, assembly.table)
         self.grpc_port = 0
 

@@ -184,7 +184,7 @@ class Api:
 
     async def _delete_collection(self, request: Request) -> Listing:
         """Delete what is selected, a bounded number at a time; what vanishes meanwhile is as wanted."""
-        options, uid, version = parameters.delete_options(request.options, request.body)
+        options, uid, version = parameters.delete_options(request.options, request.body, request.content_type)
         if uid or version:
             raise errors.bad_request("preconditions are not allowed when a collection is deleted")
         listing = await self._reading.list(msgspec.structs.replace(request, verb=Verb.LIST, body=b"", options=options))

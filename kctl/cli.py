@@ -17,6 +17,7 @@ from kctl.session import Session
 COMMANDS: dict[str, tuple[str, str]] = {
     "annotate": ("kctl.commands.metadata:annotate", "Set or remove annotations of objects"),
     "api-resources": ("kctl.commands.info:api_resources", "List the kinds of objects the server has"),
+    "api-versions": ("kctl.commands.info:api_versions", "List the versions of the API the server has"),
     "apply": ("kctl.commands.apply:apply", "Make the cluster match manifests"),
     "attach": ("kctl.commands.execute:attach", "Attach to a running container"),
     "cluster": ("kctl.commands.cluster:cluster", "Create, list and delete local clusters"),
@@ -27,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "describe": ("kctl.commands.describe:describe", "Show an object, its parts and its events for people"),
     "drain": ("kctl.commands.drain:drain", "Empty a node for maintenance"),
     "exec": ("kctl.commands.execute:execute", "Run a command in a container"),
+    "explain": ("kctl.commands.explain:explain", "Describe the fields of a kind of object"),
     "get": ("kctl.commands.get:get", "List objects"),
     "label": ("kctl.commands.metadata:label", "Set or remove labels of objects"),
     "logs": ("kctl.commands.logs:logs", "Print what containers have written"),

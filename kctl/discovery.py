@@ -85,6 +85,11 @@ class Discovery:
         for listed in self._each():
             yield from listed
 
+    def versions(self) -> list[str]:
+        """`v1`, and `group/version` for every version of every group."""
+        core = self._client.get("/api").get("versions") or []
+        return [*map(str, core), *self._groups()]
+
     def _each(self) -> Iterator[tuple[ResourceType, ...]]:
         yield self._list("v1")
         for api_version in self._groups():

@@ -11,7 +11,10 @@ from apimachinery.kinds.pods import PodTemplateSpec
 
 
 class ReplicaSetSpec(Base):
-    """apps/v1.ReplicaSetSpec"""
+    """apps/v1.ReplicaSetSpec
+
+    How many pods of which template there are to be.
+    """
 
     min_ready_seconds: Int32 | None = None
     replicas: Int32 | None = None
@@ -30,7 +33,10 @@ class ReplicaSetCondition(Base):
 
 
 class ReplicaSetStatus(Base):
-    """apps/v1.ReplicaSetStatus"""
+    """apps/v1.ReplicaSetStatus
+
+    How many pods of a ReplicaSet there are.
+    """
 
     available_replicas: Int32 | None = None
     conditions: Annotated[
@@ -44,7 +50,10 @@ class ReplicaSetStatus(Base):
 
 
 class ReplicaSet(Object):
-    """apps/v1.ReplicaSet"""
+    """apps/v1.ReplicaSet
+
+    Keeps a number of equal pods running.
+    """
 
     api_version: str = msgspec.field(name="apiVersion", default_factory=constant("apps/v1"))
     kind: str = msgspec.field(name="kind", default_factory=constant("ReplicaSet"))
@@ -68,7 +77,10 @@ class DeploymentStrategy(Base):
 
 
 class DeploymentSpec(Base):
-    """apps/v1.DeploymentSpec"""
+    """apps/v1.DeploymentSpec
+
+    How many pods of which template there are to be, and how they are replaced.
+    """
 
     min_ready_seconds: Int32 | None = None
     paused: bool | None = None
@@ -92,7 +104,10 @@ class DeploymentCondition(Base):
 
 
 class DeploymentStatus(Base):
-    """apps/v1.DeploymentStatus"""
+    """apps/v1.DeploymentStatus
+
+    How far a Deployment is.
+    """
 
     available_replicas: Int32 | None = None
     collision_count: Int32 | None = None
@@ -108,7 +123,10 @@ class DeploymentStatus(Base):
 
 
 class Deployment(Object):
-    """apps/v1.Deployment"""
+    """apps/v1.Deployment
+
+    Keeps a number of equal pods running, and replaces them step by step when their template changes.
+    """
 
     api_version: str = msgspec.field(name="apiVersion", default_factory=constant("apps/v1"))
     kind: str = msgspec.field(name="kind", default_factory=constant("Deployment"))

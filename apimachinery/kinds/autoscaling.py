@@ -21,7 +21,10 @@ class ScaleStatus(Base):
 
 
 class Scale(Object):
-    """autoscaling/v1.Scale"""
+    """autoscaling/v1.Scale
+
+    How many replicas a workload has and is to have.
+    """
 
     api_version: str = msgspec.field(name="apiVersion", default_factory=constant("autoscaling/v1"))
     kind: str = msgspec.field(name="kind", default_factory=constant("Scale"))

@@ -25,7 +25,7 @@ Int64: TypeAlias = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 Time: TypeAlias = Annotated[str, msgspec.Meta(pattern=_MOMENT)]
 """RFC 3339 in UTC with whole seconds, `2026-01-31T12:00:00Z`; decoding refuses what is no time."""
 
-MicroTime: TypeAlias = Annotated[str, msgspec.Meta(pattern=_MOMENT)]
+MicroTime: TypeAlias = Annotated[str, msgspec.Meta(pattern=_MOMENT, title="MicroTime")]
 """RFC 3339 in UTC with microseconds, `2026-01-31T12:00:00.000000Z`."""
 
 Quantity: TypeAlias = str | int | float

@@ -36,7 +36,10 @@ class NamespaceStatus(Base):
 
 
 class Namespace(Object):
-    """core/v1.Namespace"""
+    """core/v1.Namespace
+
+    A scope for names; deleting it deletes what is in it.
+    """
 
     api_version: str = msgspec.field(name="apiVersion", default_factory=constant("v1"))
     kind: str = msgspec.field(name="kind", default_factory=constant("Namespace"))
@@ -46,7 +49,10 @@ class Namespace(Object):
 
 
 class ConfigMap(Object):
-    """core/v1.ConfigMap"""
+    """core/v1.ConfigMap
+
+    Settings that are not secret, for pods to read as files or variables.
+    """
 
     api_version: str = msgspec.field(name="apiVersion", default_factory=constant("v1"))
     kind: str = msgspec.field(name="kind", default_factory=constant("ConfigMap"))
@@ -57,7 +63,10 @@ class ConfigMap(Object):
 
 
 class Secret(Object):
-    """core/v1.Secret"""
+    """core/v1.Secret
+
+    Passwords, keys and the like, for pods to read as files or variables.
+    """
 
     api_version: str = msgspec.field(name="apiVersion", default_factory=constant("v1"))
     kind: str = msgspec.field(name="kind", default_factory=constant("Secret"))
@@ -69,7 +78,10 @@ class Secret(Object):
 
 
 class ServiceAccount(Object):
-    """core/v1.ServiceAccount"""
+    """core/v1.ServiceAccount
+
+    An identity for what runs in pods.
+    """
 
     api_version: str = msgspec.field(name="apiVersion", default_factory=constant("v1"))
     kind: str = msgspec.field(name="kind", default_factory=constant("ServiceAccount"))

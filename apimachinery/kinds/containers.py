@@ -123,7 +123,10 @@ class GRPCAction(Base):
 
 
 class Probe(Base):
-    """core/v1.Probe"""
+    """core/v1.Probe
+
+    A check that a kubelet makes of a container again and again.
+    """
 
     exec: ExecAction | None = None
     failure_threshold: Int32 | None = None
@@ -259,7 +262,10 @@ class VolumeMount(Base):
 
 
 class Container(Base):
-    """core/v1.Container"""
+    """core/v1.Container
+
+    One program of a pod: its image, and how it is run.
+    """
 
     name: str = msgspec.field(default_factory=str)
     args: Annotated[list[str], Merge(list_type="atomic")] = []

@@ -20,7 +20,10 @@ class LeaseSpec(Base):
 
 
 class Lease(Object):
-    """coordination/v1.Lease"""
+    """coordination/v1.Lease
+
+    Says who holds something, and until when; leaders are elected with it and nodes show that they live.
+    """
 
     api_version: str = msgspec.field(name="apiVersion", default_factory=constant("coordination.k8s.io/v1"))
     kind: str = msgspec.field(name="kind", default_factory=constant("Lease"))

@@ -60,7 +60,10 @@ class EndpointPort(Base):
 
 
 class EndpointSlice(Object):
-    """discovery/v1.EndpointSlice"""
+    """discovery/v1.EndpointSlice
+
+    Some of the addresses behind a Service.
+    """
 
     api_version: str = msgspec.field(name="apiVersion", default_factory=constant("discovery.k8s.io/v1"))
     kind: str = msgspec.field(name="kind", default_factory=constant("EndpointSlice"))

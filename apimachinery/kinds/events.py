@@ -23,7 +23,10 @@ class EventSource(Base):
 
 
 class Event(Object):
-    """core/v1.Event"""
+    """core/v1.Event
+
+    Something that happened to an object, kept for a while.
+    """
 
     api_version: str = msgspec.field(name="apiVersion", default_factory=constant("v1"))
     kind: str = msgspec.field(name="kind", default_factory=constant("Event"))

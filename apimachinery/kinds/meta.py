@@ -31,7 +31,10 @@ class OwnerReference(Base):
 
 
 class ObjectMeta(Base):
-    """meta/v1.ObjectMeta"""
+    """meta/v1.ObjectMeta
+
+    What every object has: names, labels, owners, and the versions that the server counts.
+    """
 
     name: str = ""
     generate_name: str = ""
@@ -61,7 +64,10 @@ class LabelSelectorRequirement(Base):
 
 
 class LabelSelector(Base):
-    """meta/v1.LabelSelector"""
+    """meta/v1.LabelSelector
+
+    Selects objects by their labels; every requirement must be met, and an empty selector selects all.
+    """
 
     match_expressions: Annotated[list[LabelSelectorRequirement], Merge(list_type="atomic")] = []
     match_labels: dict[str, str] = {}
@@ -74,7 +80,10 @@ class ShardInfo(Base):
 
 
 class ListMeta(Base):
-    """meta/v1.ListMeta"""
+    """meta/v1.ListMeta
+
+    What every list has.
+    """
 
     resource_version: str = ""
     continue_: str = msgspec.field(name="continue", default="")
@@ -114,7 +123,10 @@ class StatusDetails(Base):
 
 
 class Status(Base):
-    """meta/v1.Status"""
+    """meta/v1.Status
+
+    What came of a request that returns no object.
+    """
 
     api_version: str = msgspec.field(name="apiVersion", default_factory=constant("v1"))
     kind: str = msgspec.field(name="kind", default_factory=constant("Status"))
@@ -134,7 +146,10 @@ class Preconditions(Base):
 
 
 class DeleteOptions(Base):
-    """meta/v1.DeleteOptions"""
+    """meta/v1.DeleteOptions
+
+    How an object is to be deleted.
+    """
 
     api_version: str = msgspec.field(name="apiVersion", default_factory=constant("v1"))
     kind: str = msgspec.field(name="kind", default_factory=constant("DeleteOptions"))

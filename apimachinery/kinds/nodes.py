@@ -163,7 +163,10 @@ class NodeStatus(Base):
 
 
 class Node(Object):
-    """core/v1.Node"""
+    """core/v1.Node
+
+    A machine that runs pods, as its kubelet reports it.
+    """
 
     api_version: str = msgspec.field(name="apiVersion", default_factory=constant("v1"))
     kind: str = msgspec.field(name="kind", default_factory=constant("Node"))

@@ -183,7 +183,10 @@ class TopologySpreadConstraint(Base):
 
 
 class PodSpec(Base):
-    """core/v1.PodSpec"""
+    """core/v1.PodSpec
+
+    What a pod is to be: its containers, its volumes, and where it may run.
+    """
 
     active_deadline_seconds: Int64 | None = None
     affinity: Affinity | None = None
@@ -415,7 +418,10 @@ class PodResourceClaimStatus(Base):
 
 
 class PodStatus(Base):
-    """core/v1.PodStatus"""
+    """core/v1.PodStatus
+
+    What has become of a pod, as its kubelet reports it.
+    """
 
     allocated_resources: dict[str, Quantity] = {}
     conditions: Annotated[list[PodCondition], Merge(patch="merge", merge_key="type", list_type="map", keys=("type",))] = []
@@ -449,7 +455,10 @@ class PodStatus(Base):
 
 
 class Pod(Object):
-    """core/v1.Pod"""
+    """core/v1.Pod
+
+    Containers that run together on one node, share a network address and may share volumes.
+    """
 
     api_version: str = msgspec.field(name="apiVersion", default_factory=constant("v1"))
     kind: str = msgspec.field(name="kind", default_factory=constant("Pod"))
@@ -459,14 +468,20 @@ class Pod(Object):
 
 
 class PodTemplateSpec(Base):
-    """core/v1.PodTemplateSpec"""
+    """core/v1.PodTemplateSpec
+
+    The metadata and the spec that pods are made from.
+    """
 
     metadata: ObjectMeta = msgspec.field(default_factory=ObjectMeta)
     spec: PodSpec = msgspec.field(default_factory=PodSpec)
 
 
 class Binding(Object):
-    """core/v1.Binding"""
+    """core/v1.Binding
+
+    Says on which node a pod is to run.
+    """
 
     api_version: str = msgspec.field(name="apiVersion", default_factory=constant("v1"))
     kind: str = msgspec.field(name="kind", default_factory=constant("Binding"))

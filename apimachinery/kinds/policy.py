@@ -8,7 +8,10 @@ from apimachinery.kinds.object import Object
 
 
 class Eviction(Object):
-    """policy/v1.Eviction"""
+    """policy/v1.Eviction
+
+    A request to end a pod in keeping with its disruption budgets.
+    """
 
     api_version: str = msgspec.field(name="apiVersion", default_factory=constant("policy/v1"))
     kind: str = msgspec.field(name="kind", default_factory=constant("Eviction"))

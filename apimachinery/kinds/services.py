@@ -34,7 +34,10 @@ class SessionAffinityConfig(Base):
 
 
 class ServiceSpec(Base):
-    """core/v1.ServiceSpec"""
+    """core/v1.ServiceSpec
+
+    Which pods a Service leads to, and how it is reached.
+    """
 
     allocate_load_balancer_node_ports: bool | None = None
     cluster_ip: str = msgspec.field(name="clusterIP", default="")
@@ -100,7 +103,10 @@ class ServiceStatus(Base):
 
 
 class Service(Object):
-    """core/v1.Service"""
+    """core/v1.Service
+
+    A name and an address, stable over time, for the pods that a selector finds.
+    """
 
     api_version: str = msgspec.field(name="apiVersion", default_factory=constant("v1"))
     kind: str = msgspec.field(name="kind", default_factory=constant("Service"))
@@ -136,7 +142,10 @@ class EndpointSubset(Base):
 
 
 class Endpoints(Object):
-    """core/v1.Endpoints"""
+    """core/v1.Endpoints
+
+    The addresses behind a Service, in the older form; EndpointSlices are the newer one.
+    """
 
     api_version: str = msgspec.field(name="apiVersion", default_factory=constant("v1"))
     kind: str = msgspec.field(name="kind", default_factory=constant("Endpoints"))

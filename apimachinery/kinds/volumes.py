@@ -397,7 +397,10 @@ class VsphereVirtualDiskVolumeSource(Base):
 
 
 class Volume(Base):
-    """core/v1.Volume"""
+    """core/v1.Volume
+
+    Files that containers of a pod can mount; exactly one source says where they come from.
+    """
 
     name: str = msgspec.field(default_factory=str)
     aws_elastic_block_store: AWSElasticBlockStoreVolumeSource | None = None

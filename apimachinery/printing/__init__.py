@@ -39,22 +39,27 @@ def table(group: str, kind: str, objects: Iterable[Plain], now: datetime) -> dic
     return {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
-        "columnDefinitions": [
-            {
-                "name": column.name,
-                "type": column.type,
-                "format": column.format,
-                "description": column.description,
-                "priority": column.priority,
-            }
-            for column in shape.columns
-        ],
+        "columnDefinitions": column_definitions(shape),
         "rows": [{"cells": shape.cells(obj, now), "object": _partial(obj)} for obj in objects],
     }
+
+
+def column_definitions(shape: TableShape) -> list[dict[str, Any]]:
+    """The columns of a table, as the API describes them."""
+    return [
+        {
+            "name": column.name,
+            "type": column.type,
+            "format": column.format,
+            "description": column.description,
+            "priority": column.priority,
+        }
+        for column in shape.columns
+    ]
 
 
 def _partial(obj: Plain) -> dict[str, Any]:
     return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj.get("metadata") or {}}
 
 
-__all__ = ["SHAPES", "Cell", "Column", "Plain", "TableShape", "shape_for", "table"]
+__all__ = ["SHAPES", "Cell", "Column", "Plain", "TableShape", "column_definitions", "shape_for", "table"]

@@ -11,7 +11,7 @@ from apiserver.cache.events import (
     EventBatch,
     WatchEvent,
 )
-from apiserver.cache.listing import Continuation, Listing
+from apiserver.cache.listing import NEWEST, Continuation, Listing
 from apiserver.cache.selection import Predicate, Selection
 from apiserver.cache.watchers import Watcher
 
@@ -20,6 +20,7 @@ __all__ = [
     "BOOKMARK",
     "DELETED",
     "MODIFIED",
+    "NEWEST",
     "CacheError",
     "Continuation",
     "Entry",

@@ -18,11 +18,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from apiserver.cache.errors import NotFresh, TooOld
 from apiserver.cache.events import ADDED, Entry, EventBatch, WatchEvent
-from apiserver.cache.listing import Continuation, Listing, page
+from apiserver.cache.listing import NEWEST, Continuation, Listing, page
 from apiserver.cache.selection import Selection
 from apiserver.cache.state import Index, State
 from apiserver.cache.watchers import Dispatcher, QueueLimit, Watcher
@@ -42,8 +42,8 @@ class WatchCache:
 
     `index` gives an object's labels and selectable fields. Watches resume within the last `history_limit` changes (fewer when
     these hold more than `history_bytes_max`). A watcher that lets more than `queue_events_max` events or `queue_bytes_max`
-    bytes wait is cut off. Bookmarks come every `bookmark_period_s` seconds, give or
-    take a tenth by `rng`. A read that waits for a revision gives up after `freshness_timeout_s`.
+    bytes wait is cut off. Bookmarks come every `bookmark_period_s` seconds, give or take a tenth by `rng`. A read that waits
+    for a revision gives up after `freshness_timeout_s`; `on_waited` is told how long each read waited.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class WatchCache:
         queue_bytes_max: int = 32 << 20,
         bookmark_period_s: float = 60.0,
         freshness_timeout_s: float = 10.0,
+        on_waited: Callable[[float], None] | None = None,
     ) -> None:
         self.synced = asyncio.Event()
         self._storage = storage
@@ -72,6 +73,7 @@ class WatchCache:
         self._watch: Watch | None = None
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
         self._stopped = False
+        self._on_waited = on_waited
 
     async def run(self) -> None:
         """Keep the cache up to date until cancelled; then end every watcher. Raises only what is a bug."""
@@ -186,13 +188,21 @@ class WatchCache:
             self._waiters = [entry for entry in self._waiters if not entry[1].done()]
 
     async def _reach(self, revision: int | None) -> None:
+        clock = asyncio.get_running_loop().time
+        started = clock()
         if revision is None:
             await self.catch_up()
         else:
             await self.wait_for(revision)
+        if self._on_waited is not None:
+            self._on_waited(clock() - started)
 
     async def _list_at(self, continuation: Continuation, selection: Selection, limit: int) -> Listing:
         revision, start_after = continuation
+        if revision == NEWEST:
+            await self._reach(None)
+            state = self._state
+            return page(state.view(selection.namespace), state.revision, selection, limit=limit, start_after=start_after)
         await self.wait_for(revision)
         if revision >= self._state.floor:
             view = self._state.view_at(selection.namespace, revision)

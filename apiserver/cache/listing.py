@@ -11,6 +11,9 @@ import msgspec
 from apiserver.cache.events import Entry
 from apiserver.cache.selection import Selection
 
+NEWEST = -1
+"""As the revision of a continuation: not that of the pages before, which is gone, but what is there now."""
+
 
 class Continuation(NamedTuple):
     """Where a list goes on: the snapshot at exactly `revision`, after the key `start_after` (b"" for its beginning)."""

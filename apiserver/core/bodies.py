@@ -30,11 +30,7 @@ def decode_object(
 
     api_version, kind: what the object must be; where it says nothing it is taken to be that.
     """
-    duplicates: list[str] = []
-    if content_type in YAML_TYPES:
-        body, duplicates = yaml_to_json(body)
-    elif content_type != JSON:
-        raise unsupported_type(content_type, (JSON, *YAML_TYPES))
+    body, duplicates = as_json(body, content_type)
     try:
         obj = codec.decode(cls, body)
     except RecursionError:
@@ -43,6 +39,15 @@ def decode_object(
     if validation is FieldValidation.IGNORE:
         return obj, ()
     return obj, _validate_fields(cls, body, duplicates, validation, obj)
+
+
+def as_json(body: bytes, content_type: str) -> tuple[bytes, list[str]]:
+    """A body as JSON, and the keys that stand twice in it if it was YAML; raises ApiError 400, and 415 for what is neither."""
+    if content_type in YAML_TYPES:
+        return yaml_to_json(body)
+    if content_type != JSON:
+        raise unsupported_type(content_type, (JSON, *YAML_TYPES))
+    return body, []
 
 
 def check_plain(cls: type[Object], plain: Any, validation: FieldValidation, version: str) -> tuple[str, ...]:

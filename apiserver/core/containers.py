@@ -57,9 +57,9 @@ def logs_request(pod: Pod, query: Mapping[str, str], now: datetime) -> node_pb2.
         raise errors.bad_request("limitBytes: must be greater than 0")
     return node_pb2.LogsRequest(
         container=_name(pod, container_name(pod, query.get("container", ""))),
-        follow=parse_boolean("follow", query.get("follow", "")),
-        previous=parse_boolean("previous", query.get("previous", "")),
-        timestamps=parse_boolean("timestamps", query.get("timestamps", "")),
+        follow=parse_boolean(query.get("follow")),
+        previous=parse_boolean(query.get("previous")),
+        timestamps=parse_boolean(query.get("timestamps")),
         tail_lines=-1 if tail is None else tail,
         limit_bytes=limit or 0,
         since_time=_since(query, now),
@@ -78,8 +78,8 @@ def connection(kind: str, pod: Pod, endpoint: str, query: Sequence[tuple[str, st
     command = tuple(value for key, value in query if key == "command")
     if kind == "exec" and not command:
         raise errors.bad_request("you must specify at least 1 command for the container")
-    tty = parse_boolean("tty", first.get("tty", ""))
-    stdin, stdout, stderr = (parse_boolean(each, first.get(each, "")) for each in ("stdin", "stdout", "stderr"))
+    tty = parse_boolean(first.get("tty"))
+    stdin, stdout, stderr = (parse_boolean(first.get(each)) for each in ("stdin", "stdout", "stderr"))
     if not (stdin or stdout or stderr):
         raise errors.bad_request("you must specify at least 1 of stdin, stdout, stderr")
     return Connecting(

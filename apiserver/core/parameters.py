@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from apimachinery import codec, errors
+from apimachinery.errors import FieldError
 from apimachinery.kinds.meta import DeleteOptions
+from apiserver.core.bodies import JSON, as_json
 from apiserver.core.request import FieldValidation, Options
 
 _PROPAGATION = ("", "Orphan", "Background", "Foreground")
-_MATCHES = ("", "NotOlderThan", "Exact")
-_TRUE = ("true", "1", "True", "TRUE", "t", "T")
-_FALSE = ("false", "0", "False", "FALSE", "f", "F", "")
+EXACT, NOT_OLDER_THAN = "Exact", "NotOlderThan"
 
 
 def parse_options(pairs: Sequence[tuple[str, str]], *, default_validation: FieldValidation) -> Options:
@@ -19,13 +19,6 @@ def parse_options(pairs: Sequence[tuple[str, str]], *, default_validation: Field
     given: dict[str, str] = {}
     for key, value in pairs:
         given.setdefault(key, value)
-    match = given.get("resourceVersionMatch", "")
-    if match not in _MATCHES:
-        listed = '"Exact", "NotOlderThan"'
-        raise errors.bad_request(f'resourceVersionMatch: Unsupported value: "{match}": supported values: {listed}')
-    if match and not given.get("resourceVersion") and not given.get("sendInitialEvents"):
-        raise errors.bad_request("resourceVersionMatch is forbidden unless resourceVersion is provided")
-    initial = given.get("sendInitialEvents")
     return Options(
         dry_run=parse_dry_run([value for key, value in pairs if key == "dryRun"]),
         field_manager=given.get("fieldManager", ""),
@@ -33,17 +26,58 @@ def parse_options(pairs: Sequence[tuple[str, str]], *, default_validation: Field
         label_selector=given.get("labelSelector", ""),
         field_selector=given.get("fieldSelector", ""),
         resource_version=given.get("resourceVersion", ""),
-        resource_version_match=match,
+        resource_version_match=given.get("resourceVersionMatch", ""),
         limit=parse_integer("limit", given.get("limit", ""), 0) or 0,
         continue_token=given.get("continue", ""),
-        allow_bookmarks=parse_boolean("allowWatchBookmarks", given.get("allowWatchBookmarks", "")),
-        send_initial_events=None if initial is None else parse_boolean("sendInitialEvents", initial),
+        allow_bookmarks=parse_boolean(given.get("allowWatchBookmarks")),
+        send_initial_events=_optional_boolean(given.get("sendInitialEvents")),
         timeout_s=float(parse_integer("timeoutSeconds", given.get("timeoutSeconds", ""), 0) or 0),
         propagation_policy=parse_propagation(given.get("propagationPolicy", "")),
         grace_period_s=parse_integer("gracePeriodSeconds", given.get("gracePeriodSeconds", ""), None),
-        orphan_dependents=_optional_boolean("orphanDependents", given.get("orphanDependents")),
+        orphan_dependents=_optional_boolean(given.get("orphanDependents")),
         parameters=tuple(pairs),
     )
+
+
+def check_list(options: Options) -> None:
+    """Raise ApiError (422) for parameters that do not go together in a list."""
+    match, wrong = options.resource_version_match, []
+    if match:
+        if not options.resource_version:
+            wrong.append(_forbidden("resourceVersionMatch is forbidden unless resourceVersion is provided"))
+        if options.continue_token:
+            wrong.append(_forbidden("resourceVersionMatch is forbidden when continue is provided"))
+        if match not in (EXACT, NOT_OLDER_THAN):
+            wrong.append(FieldError.not_supported("resourceVersionMatch", match, ("", EXACT, NOT_OLDER_THAN)))
+        if match == EXACT and options.resource_version == "0":
+            wrong.append(_forbidden('resourceVersionMatch "exact" is forbidden for resourceVersion "0"'))
+    if options.send_initial_events is not None:
+        wrong.append(FieldError.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+    _refuse(wrong)
+
+
+def check_watch(options: Options) -> None:
+    """The same for a watch."""
+    match, wrong = options.resource_version_match, []
+    if options.send_initial_events is not None and match != NOT_OLDER_THAN:
+        wrong.append(_forbidden(f"sendInitialEvents requires setting resourceVersionMatch to {NOT_OLDER_THAN}"))
+    if match:
+        if options.send_initial_events is None:
+            wrong.append(_forbidden("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"))
+        if match != NOT_OLDER_THAN:
+            wrong.append(FieldError.not_supported("resourceVersionMatch", match, (NOT_OLDER_THAN,)))
+        if options.continue_token:
+            wrong.append(_forbidden("resourceVersionMatch is forbidden when continue is provided"))
+    _refuse(wrong)
+
+
+def _forbidden(detail: str) -> FieldError:
+    return FieldError.forbidden("resourceVersionMatch", detail)
+
+
+def _refuse(wrong: Sequence[FieldError]) -> None:
+    if wrong:
+        raise errors.invalid("ListOptions", "", wrong, group="meta.k8s.io")
 
 
 def parse_dry_run(values: Iterable[str]) -> bool:
@@ -72,12 +106,9 @@ def parse_propagation(text: str) -> str:
     return text
 
 
-def parse_boolean(name: str, text: str) -> bool:
-    if text in _TRUE:
-        return True
-    if text in _FALSE:
-        return False
-    raise errors.bad_request(f'{name}: Invalid value: "{text}": must be true or false')
+def parse_boolean(text: str | None) -> bool:
+    """False for "false", "0" and what is not given; anything else is true, `?watch` without a value included."""
+    return text is not None and text.lower() not in ("false", "0")
 
 
 def parse_integer(name: str, text: str, default: int | None) -> int | None:
@@ -89,11 +120,14 @@ def parse_integer(name: str, text: str, default: int | None) -> int | None:
     return int(text)
 
 
-def delete_options(options: Options, body: bytes) -> tuple[Options, str, str]:
-    """The options of a delete with those of its DeleteOptions body over them, and the uid and resourceVersion preconditions."""
+def delete_options(options: Options, body: bytes, content_type: str = JSON) -> tuple[Options, str, str]:
+    """The options of a delete with those of its DeleteOptions body over them, and the uid and resourceVersion preconditions.
+
+    Raises ApiError 400, and 415 for a body of an unknown media type.
+    """
     if not body.strip():
         return options, "", ""
-    given = codec.decode(DeleteOptions, body)
+    given = codec.decode(DeleteOptions, as_json(body, content_type)[0])
     if given.kind not in ("", "DeleteOptions"):
         raise errors.bad_request(f'the body of a delete is "DeleteOptions", not "{given.kind}"')
     if given.grace_period_seconds is not None and given.grace_period_seconds < 0:
@@ -111,5 +145,5 @@ def delete_options(options: Options, body: bytes) -> tuple[Options, str, str]:
     return merged, preconditions.uid if preconditions else "", preconditions.resource_version if preconditions else ""
 
 
-def _optional_boolean(name: str, text: str | None) -> bool | None:
-    return None if text is None else parse_boolean(name, text)
+def _optional_boolean(text: str | None) -> bool | None:
+    return None if text is None else parse_boolean(text)

@@ -10,7 +10,9 @@ from apimachinery import errors
 
 
 class Position(NamedTuple):
-    """Where the next page begins: after `key` (below the collection's prefix), in the snapshot at `revision`."""
+    """Where the next page begins: after `key` (below the collection's prefix), in the snapshot at `revision`.
+
+    A revision of -1 is whatever there is when the page is asked for."""
 
     revision: int
     key: str
@@ -37,6 +39,6 @@ def decode_token(text: str) -> Position:
         token = _decoder.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (binascii.Error, msgspec.MsgspecError, ValueError) as error:
         raise errors.bad_request("continue key is not valid") from error
-    if token.format != _FORMAT or token.revision <= 0:
+    if token.format != _FORMAT or (token.revision <= 0 and token.revision != -1):
         raise errors.bad_request("continue key is not valid")
     return Position(token.revision, token.key)

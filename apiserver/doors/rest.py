@@ -1,22 +1,25 @@
 """The door for people and tools: Kubernetes' REST paths over aiohttp and TLS.
 
-Lists and watches are put together from the shared bytes of the cache; nothing is encoded here. JSON is what is spoken; YAML is
-accepted in bodies. What clients prefer (tables, protobuf) falls back to JSON when they accept it at all, and is 406 when not.
+Lists and watches are put together from the shared bytes of the cache; nothing is encoded here, but for the tables and the
+metadata that a client may ask for instead (`rendering`). JSON is what is spoken; YAML is accepted in bodies. Where clients
+prefer what cannot be had (protobuf) they get JSON if they accept it at all, and 406 if not.
 
 A client that goes away cancels its handler, which ends its reads, watches and streams; a write is carried through all the same.
 """
 
 import asyncio
 import logging
+import random
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from aiohttp import web
-from prometheus_client import generate_latest
 
 from apimachinery import codec, errors
+from apimachinery.clock import Clock
 from apimachinery.errors import ApiError
 from apimachinery.resources import ResourceTable
 from apiserver.chain import BODY_BYTES_MAX, Api
@@ -26,7 +29,6 @@ from apiserver.core.request import (
     DEFAULT_OPTIONS,
     Connecting,
     Document,
-    EventBatch,
     FieldValidation,
     Listing,
     Options,
@@ -36,7 +38,9 @@ from apiserver.core.request import (
     Verb,
     Watching,
 )
-from apiserver.doors import discovery
+from apiserver.doors.about import About
+from apiserver.doors.health import Check, Health
+from apiserver.doors.rendering import Rendering, bookmark_object, list_meta, rendering
 from apiserver.doors.streams import bridge
 from apiserver.failures import to_api_error
 from apiserver.identity import user_of_peer
@@ -44,33 +48,38 @@ from apiserver.ports import Nodes
 
 log = logging.getLogger(__name__)
 
-Check = Callable[[], str | None]
-
 JSON = "application/json"
-WATCH_TIMEOUT_S = 3600.0
+WATCH_TIMEOUT_MIN_S = 1800.0
 WRITE_TIMEOUT_S = 30.0
 DRAIN_S = 5.0
-LIST_PART_BYTES = 256 << 10
-_HEALTH = ("/healthz", "/livez", "/readyz")
 _DEFAULTS = Options(field_validation=FieldValidation.WARN)
 _BODY_VERBS = {"POST": Verb.CREATE, "PUT": Verb.UPDATE, "PATCH": Verb.PATCH}
 
 
 class RestDoor:
-    """The server; `start` and `stop` it once. `checks` are those of /readyz, by name.
+    """The server; `start` and `stop` it once. `checks` are those of /healthz and /readyz, by name.
 
     `last_requests_s`: how long `stop` goes on to answer what comes on connections that are open already.
     """
 
     def __init__(
-        self, api: Api, table: ResourceTable, nodes: Nodes, checks: Mapping[str, Check], *, last_requests_s: float = 0.0
+        self,
+        api: Api,
+        table: ResourceTable,
+        nodes: Nodes,
+        checks: Mapping[str, Check],
+        *,
+        clock: Clock,
+        rng: random.Random,
+        last_requests_s: float = 0.0,
     ) -> None:
         self._api = api
         self._table = table
         self._nodes = nodes
-        self._checks = checks
+        self._clock = clock
+        self._rng = rng
         self._last_requests_s = last_requests_s
-        self._documents = discovery.documents(table)
+        self._about = About(table, Health(checks, {"shutdown": self._not_stopping}), api.metrics, clock)
         self._runner: web.ServerRunner | None = None
         self._stopping = asyncio.Event()
 
@@ -117,13 +126,14 @@ class RestDoor:
         user = _user(request)
         target = parse_path(self._table, request.path)
         if target is None:
-            return await self._document(request, user)
+            self._api.authorizer.authorize_path(user, request.path)
+            return await self._about.answer(request)
         query = list(request.query.items()) if request.query_string else []
         verb = _verb(request.method, target, query)
-        _require_json_accepted(request, target)
         options = parse_options(query, default_validation=FieldValidation.WARN) if query else _DEFAULTS
         if not verb.mutating and not query:
             options = DEFAULT_OPTIONS
+        form = rendering(request.headers.get("Accept", ""), verb, options, self._clock)
         wanted = Request(
             verb=verb,
             resource=target.resource,
@@ -144,76 +154,51 @@ class RestDoor:
             raise
         match answer:
             case Document():
-                return _document(answer)
+                return _document(answer, form, pretty=_pretty(query))
             case Listing():
-                return await _listing(request, answer)
+                return await _listing(answer, form, pretty=_pretty(query))
             case Watching():
-                return await self._watch(request, answer)
+                return await self._watch(request, answer, form, options)
             case Streaming():
                 return await _stream(request, answer)
             case Connecting():
                 return await bridge(request, answer, self._nodes)
 
-    async def _document(self, request: web.BaseRequest, user: User) -> web.StreamResponse:
-        """Paths that name no resource: discovery, health, metrics."""
-        path = request.path.rstrip("/") or "/"
-        self._api.authorizer.authorize_path(user, path)
-        document = self._documents.get(path)
-        health = path.startswith(_HEALTH)
-        if document is None and not health and path != "/metrics":
-            raise errors.no_such_path()
-        if request.method not in ("GET", "HEAD"):
-            raise errors.method_not_allowed(request.method)
-        if document is not None:
-            return web.Response(body=document, content_type=JSON)
-        if health:
-            return self._health(path, verbose="verbose" in request.query)
-        metrics = self._api.metrics
-        metrics.in_flight.labels("readOnly").set(self._api.lines.in_flight(mutating=False))
-        metrics.in_flight.labels("mutating").set(self._api.lines.in_flight(mutating=True))
-        headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-        return web.Response(body=generate_latest(metrics.registry), headers=headers)
+    async def _not_stopping(self) -> str | None:
+        return "the server is about to stop" if self._stopping.is_set() else None
 
-    def _health(self, path: str, *, verbose: bool) -> web.Response:
-        kind, _, one = path.strip("/").partition("/")
-        checks = {"ping": _ping, **({} if kind == "livez" else self._checks)}
-        if one:
-            if one not in checks:
-                raise errors.no_such_path()
-            checks = {one: checks[one]}
-        failed = {name: problem for name, check in checks.items() if (problem := check()) is not None}
-        if not failed and not verbose:
-            return web.Response(text="ok")
-        lines = [f"[-]{name} failed: {failed[name]}" if name in failed else f"[+]{name} ok" for name in checks]
-        lines.append(f"{kind} check {'failed' if failed else 'passed'}")
-        return web.Response(text="\n".join(lines) + "\n", status=500 if failed else 200)
-
-    async def _watch(self, request: web.BaseRequest, watching: Watching) -> web.StreamResponse:
-        gauge = self._api.metrics.watchers.labels(watching.resource.group, watching.resource.plural)
+    async def _watch(
+        self, request: web.BaseRequest, watching: Watching, form: Rendering | None, options: Options
+    ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": JSON, "Cache-Control": "no-cache, private"})
         ending = asyncio.create_task(self._end_watch(watching), name="watch/end")
-        gauge.inc()
         try:
             await response.prepare(request)
             try:
                 async for batch in watching.batches:
+                    if batch.bookmark:
+                        ends = batch.initial_events_end and options.send_initial_events is True
+                        bookmark = bookmark_object(watching, batch.revision, initial_events_end=ends)
+                        data = form.bookmark(bookmark, batch.revision) if form else _line("BOOKMARK", bookmark)
+                    else:
+                        data = await form.events(batch) if form else batch.payload
                     async with asyncio.timeout(WRITE_TIMEOUT_S):
-                        await response.write(_bookmark(watching, batch) if batch.bookmark else batch.payload)
+                        await response.write(data)
             except ApiError as error:
-                await response.write(b'{"type":"ERROR","object":%b}\n' % codec.encode(error.status))
+                await response.write(_line("ERROR", codec.encode(error.status)))
             await response.write_eof()
         except ConnectionError:
             pass  # the client has gone; that is how watches usually end
         except TimeoutError:
             _cut_off(request)
         finally:
-            gauge.dec()
             ending.cancel()
             await watching.batches.aclose()
         return response
 
     async def _end_watch(self, watching: Watching) -> None:
-        timeout_s = watching.timeout_s or WATCH_TIMEOUT_S
+        # Watches that began together are spread, so that their clients do not come back together.
+        timeout_s = watching.timeout_s or WATCH_TIMEOUT_MIN_S * (1 + self._rng.random())
         try:
             async with asyncio.timeout(timeout_s):
                 await self._stopping.wait()
@@ -233,8 +218,8 @@ def _verb(method: str, target: Target, query: Sequence[tuple[str, str]]) -> Verb
         if method == "GET" or (method == "POST" and subresource != "log"):
             return Verb.CONNECT
     elif method in ("GET", "HEAD"):
-        watch = next((value for key, value in query if key == "watch"), "")
-        if watch and not subresource and parse_boolean("watch", watch):
+        watch = next((value for key, value in query if key == "watch"), None)
+        if not subresource and parse_boolean(watch):
             return Verb.WATCH
         return Verb.GET if named else Verb.LIST
     elif method == "DELETE" and not subresource:
@@ -244,17 +229,6 @@ def _verb(method: str, target: Target, query: Sequence[tuple[str, str]]) -> Verb
     elif method == "POST" and (not named or subresource):
         return Verb.CREATE
     raise errors.method_not_allowed(method)
-
-
-def _require_json_accepted(request: web.BaseRequest, target: Target) -> None:
-    """Raise 406 for a client that takes no JSON; its parameters (as=Table) are preferences that are not met."""
-    accept = request.headers.get("Accept", "")
-    if not accept or target.subresource in CONNECT_SUBRESOURCES or "application/json" in accept:
-        return
-    for part in accept.split(","):
-        if part.partition(";")[0].strip() in ("*/*", "application/*"):
-            return
-    raise errors.not_acceptable("only the following media types are accepted: application/json")
 
 
 def _content_type(request: web.BaseRequest) -> str:
@@ -284,8 +258,9 @@ def _too_large() -> ApiError:
     return errors.too_large(f"the request body is larger than the limit of {BODY_BYTES_MAX} bytes")
 
 
-def _document(document: Document) -> web.Response:
-    response = web.Response(body=document.body, status=document.code, content_type=JSON)
+def _document(document: Document, form: Rendering | None, *, pretty: bool) -> web.Response:
+    body = form.document(document) if form else document.body
+    response = web.Response(body=_indented(body) if pretty else body, status=document.code, content_type=JSON)
     for warning in document.warnings:
         text = warning.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ").replace("\r", " ")
         response.headers.add("Warning", f'299 - "{text}"')
@@ -302,21 +277,25 @@ def _failure(error: ApiError) -> web.Response:
 def list_parts(listing: Listing) -> list[bytes]:
     """A list's JSON, whose concatenation it is: the head, the objects' own bytes, the end."""
     resource = listing.resource
-    meta = b'"resourceVersion":"%d"' % listing.revision
-    if listing.continue_token:
-        meta += b',"continue":"%b"' % listing.continue_token.encode()
-        if listing.remaining is not None:
-            meta += b',"remainingItemCount":%d' % listing.remaining
     head = b'{"kind":"%bList","apiVersion":"%b","metadata":{%b},"items":[' % (
         resource.kind.encode(),
         resource.api_version.encode(),
-        meta,
+        list_meta(listing),
     )
     return [head, b",".join([item.data for item in listing.items]), b"]}\n"]
 
 
-async def _listing(request: web.BaseRequest, listing: Listing) -> web.StreamResponse:
-    return web.Response(body=b"".join(list_parts(listing)), content_type=JSON)
+async def _listing(listing: Listing, form: Rendering | None, *, pretty: bool) -> web.StreamResponse:
+    body = await form.listing(listing) if form else b"".join(list_parts(listing))
+    return web.Response(body=_indented(body) if pretty else body, content_type=JSON)
+
+
+def _pretty(query: Sequence[tuple[str, str]]) -> bool:
+    return bool(query) and parse_boolean(next((value for key, value in query if key == "pretty"), None))
+
+
+def _indented(body: bytes) -> bytes:
+    return msgspec.json.format(body, indent=2) + b"\n"
 
 
 async def _stream(request: web.BaseRequest, streaming: Streaming) -> web.StreamResponse:
@@ -351,22 +330,12 @@ def _cut_off(request: web.BaseRequest) -> None:
 
 async def _expired_watch(request: web.BaseRequest, error: ApiError) -> web.StreamResponse:
     """A watch from too long ago: clients expect it to begin, and to end with the error as its only event."""
-    response = web.Response(body=b'{"type":"ERROR","object":%b}\n' % codec.encode(error.status), content_type=JSON)
+    response = web.Response(body=_line("ERROR", codec.encode(error.status)), content_type=JSON)
     await response.prepare(request)
     await response.write_eof()
     return response
 
 
-def _bookmark(watching: Watching, batch: EventBatch) -> bytes:
-    resource = watching.resource
-    ends = b',"annotations":{"k8s.io/initial-events-end":"true"}' if batch.initial_events_end else b""
-    return b'{"type":"BOOKMARK","object":{"kind":"%b","apiVersion":"%b","metadata":{"resourceVersion":"%d"%b}}}\n' % (
-        resource.kind.encode(),
-        resource.api_version.encode(),
-        batch.revision,
-        ends,
-    )
-
-
-def _ping() -> str | None:
-    return None
+def _line(kind: str, data: bytes) -> bytes:
+    """An event of a watch."""
+    return b'{"type":"%b","object":%b}\n' % (kind.encode(), data)

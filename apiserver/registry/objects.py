@@ -140,7 +140,7 @@ class Objects:
     async def delete(self, request: Request) -> Document:
         """Delete an object, or begin its deletion; raises ApiError 403, 404 or 409."""
         resource = request.resource
-        options, uid, version = parameters.delete_options(request.options, request.body)
+        options, uid, version = parameters.delete_options(request.options, request.body, request.content_type)
         self._admission.admit_delete(resource, request.name)
         policy = deletion.propagation(options.propagation_policy, options.orphan_dependents)
 

@@ -79,7 +79,9 @@ class Pods:
         if eviction.metadata.name and eviction.metadata.name != request.name:
             raise errors.bad_request(f"name in URL does not match name in Eviction object: {eviction.metadata.name}")
         body = codec.encode(eviction.delete_options or DeleteOptions())
-        deletion = msgspec.structs.replace(request, verb=Verb.DELETE, subresource="", body=body)
+        deletion = msgspec.structs.replace(
+            request, verb=Verb.DELETE, subresource="", body=body, content_type="application/json"
+        )
         await self._objects.delete(deletion)
         return Document(codec.encode(Status(status="Success", code=201)), 0, 201, warnings)
 

@@ -10,6 +10,7 @@ from apimachinery.errors import ApiError, Reason, api_error
 from apimachinery.kinds.meta import StatusCause
 from apimachinery.resources import Resource
 from apiserver.cache import (
+    NEWEST,
     CacheError,
     Continuation,
     NotFresh,
@@ -20,6 +21,7 @@ from apiserver.cache import (
     Watcher,
 )
 from apiserver.core.keys import KeySpace
+from apiserver.core.parameters import EXACT, check_list, check_watch
 from apiserver.core.request import Document, EventBatch, Listing, Request, Watching
 from apiserver.core.selecting import parse_revision, parse_selectors, shortcut
 from apiserver.core.tokens import Position, decode_token, encode_token
@@ -64,8 +66,9 @@ class Reading:
         return Document(entry.data, entry.revision)
 
     async def list(self, request: Request) -> Listing:
-        """A page of a snapshot; raises ApiError 400, 410 or 504."""
+        """A page of a snapshot; raises ApiError 400, 410, 422 or 504."""
         options, resource = request.options, request.resource
+        check_list(options)
         continuation: Continuation | None = None
         revision = parse_revision(options.resource_version)
         if options.continue_token:
@@ -74,27 +77,24 @@ class Reading:
             position = decode_token(options.continue_token)
             prefix = self._keys.collection(resource)
             continuation = Continuation(position.revision, prefix + position.key.encode())
-        elif options.resource_version_match == "Exact":
-            if not revision:
-                raise errors.bad_request('resourceVersionMatch: "Exact" is forbidden for resourceVersion "0"')
+        elif revision and options.resource_version_match == EXACT:
             continuation = Continuation(revision)
         try:
             listing = await self._caches[resource].list(
                 _selection(request), min_revision=revision, limit=options.limit, continuation=continuation
             )
+        except TooOld as error:
+            raise self._list_expired(resource, continuation) from error
         except (CacheError, port.StorageError) as error:
-            raise _translate(error, resource, "", listing=True) from error
+            raise _translate(error, resource, "") from error
         token = "" if listing.continuation is None else self._token(resource, listing.continuation)
         return Listing(resource, listing.items, listing.revision, token, listing.remaining)
 
     async def watch(self, request: Request) -> Watching:
-        """A running watch; raises ApiError 400, 410 or 504."""
+        """A running watch; raises ApiError 400, 410, 422 or 504."""
         options, resource = request.options, request.resource
+        check_watch(options)
         revision = parse_revision(options.resource_version)
-        if options.send_initial_events and options.resource_version_match != "NotOlderThan":
-            raise errors.bad_request(
-                "sendInitialEvents: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-            )
         try:
             watcher = await self._caches[resource].watch(
                 _selection(request), start_revision=revision, initial_events=options.send_initial_events
@@ -102,6 +102,18 @@ class Reading:
         except (CacheError, port.StorageError) as error:
             raise _translate(error, resource, "") from error
         return Watching(resource, _Batches(watcher, options.allow_bookmarks), options.timeout_s)
+
+    def _list_expired(self, resource: Resource, continuation: Continuation | None) -> ApiError:
+        """410; after the first page with a token by which the rest can be had, though not as of the same moment."""
+        if continuation is None or not continuation.start_after:
+            return errors.expired("The resourceVersion for the provided list is too old.")
+        expired = errors.expired(
+            "The provided continue parameter is too old to display a consistent list result. A new list can be started "
+            "without it, or the continue token of this response used to get the rest of the results. The rest is inconsistent "
+            "with what came before: objects created, changed or deleted since the first page may show up, or be missing."
+        )
+        expired.status.metadata.continue_ = self._token(resource, Continuation(NEWEST, continuation.start_after))
+        return expired
 
     def _token(self, resource: Resource, continuation: Continuation) -> str:
         below = continuation.start_after[len(self._keys.collection(resource)) :].decode()
@@ -140,12 +152,8 @@ def _selection(request: Request) -> Selection:
     return Selection(request.namespace, matches, shortcut(matches))
 
 
-def _translate(
-    error: CacheError | port.StorageError, resource: Resource | None, name: str, *, listing: bool = False
-) -> ApiError:
+def _translate(error: CacheError | port.StorageError, resource: Resource | None, name: str) -> ApiError:
     match error:
-        case TooOld() if listing:
-            return errors.expired("The provided continue parameter is too old to display a consistent list result: list anew.")
         case TooOld():
             return errors.expired(str(error))
         case TooSlow():

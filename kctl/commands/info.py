@@ -1,4 +1,4 @@
-"""`kctl version`, `kctl cluster-info`, `kctl api-resources`: about client and server themselves."""
+"""`kctl version`, `cluster-info`, `api-resources`, `api-versions`: about client and server themselves."""
 
 import platform
 from importlib import metadata
@@ -59,23 +59,37 @@ def cluster_info(session: Session) -> None:
 
 @command("api-resources")
 @switch("--no-headers", help="Leave headers out.")
+@switch("--cached", help="Accepted for kubectl's sake.")
 @option("--api-group", default=None, help="Only this group.")
 @option("--namespaced", type=bool, default=None, help="Only those in namespaces (true) or outside them (false).")
-@option("--verbs", default="", help="Only those that have these verbs.")
+@option("--verbs", default="", help="Only those that have all of these verbs.")
+@option("--categories", default="", help="Only those in all of these categories.")
+@option("--sort-by", default="", type=click.Choice(["", "name", "kind"]), help="name or kind, instead of groups.")
 @option("-o", "--output", default="", help="wide or name.")
 def api_resources(
-    session: Session, no_headers: bool, api_group: str | None, namespaced: bool | None, verbs: str, output: str
+    session: Session,
+    no_headers: bool,
+    cached: bool,
+    api_group: str | None,
+    namespaced: bool | None,
+    verbs: str,
+    categories: str,
+    sort_by: str,
+    output: str,
 ) -> None:
     """List the kinds of objects the server has."""
     from kctl.printers.table import Writer
 
     if output not in ("", "wide", "name"):
         raise KctlError(f"--output {output} is not available")
-    wanted = set(filter(None, verbs.split(",")))
+    wanted, within = set(filter(None, verbs.split(","))), set(filter(None, categories.split(",")))
+    orders = {"name": lambda each: each.plural, "kind": lambda each: each.kind}
     rows = [["NAME", "SHORTNAMES", "APIVERSION", "NAMESPACED", "KIND", *(["VERBS", "CATEGORIES"] if output else [])]]
     rows = [] if no_headers or output == "name" else rows
-    for each in session.discovery.all():
-        if api_group not in (None, each.group) or namespaced not in (None, each.namespaced) or not wanted <= set(each.verbs):
+    for each in sorted(session.discovery.all(), key=orders.get(sort_by, lambda each: (each.group, each.plural))):
+        if api_group not in (None, each.group) or namespaced not in (None, each.namespaced):
+            continue
+        if not wanted <= set(each.verbs) or not within <= set(each.categories):
             continue
         if output == "name":
             rows.append([each.qualified])
@@ -84,3 +98,10 @@ def api_resources(
         extra = [",".join(sorted(each.verbs)), ",".join(each.categories)] if output else []
         rows.append([each.plural, ",".join(each.short_names), each.api_version, scope, each.kind, *extra])
     Writer(session.out).write(rows)
+
+
+@command("api-versions")
+def api_versions(session: Session) -> None:
+    """List the versions of the API the server has, as group/version."""
+    for version in sorted(session.discovery.versions()):
+        session.say(version)

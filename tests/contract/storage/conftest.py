@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from apimachinery.clock import SystemClock
 from apiserver.storage.etcd import EtcdStorage
+from apiserver.storage.measured import MeasuredStorage
 from apiserver.storage.memory import MemoryStorage
 from apiserver.storage.port import Storage
 
@@ -17,6 +19,7 @@ _numbers = itertools.count(1)
 BACKENDS: dict[str, Callable[[pytest.FixtureRequest], Storage]] = {
     "memory": lambda request: MemoryStorage(),
     "etcd": lambda request: EtcdStorage([request.getfixturevalue("shared_etcd").endpoint]),
+    "measured": lambda request: MeasuredStorage(MemoryStorage(), lambda operation, seconds, failed: None, SystemClock()),
 }
 
 

@@ -134,6 +134,83 @@ async def test_watch_from_too_long_ago(tmp_path: Path) -> None:
         await client.close()
 
 
+async def test_bookmarks_say_that_initial_events_end_only_when_they_were_asked_for(server: RunningServer, rest: Any) -> None:
+    await rest("POST", CONFIG_MAPS, body("a"))
+    url = f"{server.url}{CONFIG_MAPS}?watch=1&allowWatchBookmarks=true"
+    async with asyncio.timeout(WAIT_S), server.session() as session, session.get(url) as response:
+        stream = lines(response)
+        assert (await anext(stream))["type"] == "ADDED"
+        bookmark = await anext(stream)
+    assert (bookmark["type"], list(bookmark["object"]["metadata"])) == ("BOOKMARK", ["resourceVersion"])
+
+
+async def test_watch_without_initial_events(server: RunningServer, rest: Any) -> None:
+    await rest("POST", CONFIG_MAPS, body("old"))
+    url = f"{server.url}{CONFIG_MAPS}?watch&sendInitialEvents=false&resourceVersionMatch=NotOlderThan"
+    async with asyncio.timeout(WAIT_S), server.session() as session, session.get(url) as response:
+        await rest("POST", CONFIG_MAPS, body("new"))
+        assert (await anext(lines(response)))["object"]["metadata"]["name"] == "new"
+
+
+async def test_pages_whose_snapshot_is_gone(tmp_path: Path) -> None:
+    async with real_api_server(tmp_path, settings=Settings(watch_history_changes=2)) as server, server.session() as session:
+
+        async def call(path: str, made: Any = None) -> Any:
+            method = "GET" if made is None else "POST"
+            async with session.request(method, server.url + path, json=made) as response:
+                return response.status, await response.json()
+
+        for index in range(4):
+            await call(CONFIG_MAPS, body(f"c{index}"))
+        _, first = await call(CONFIG_MAPS + "?limit=2")
+        revision = first["metadata"]["resourceVersion"]
+        for index in range(4, 9):
+            await call(CONFIG_MAPS, body(f"c{index}"))
+        storage = server.assembly.storage
+        await storage.compact(await storage.current_revision())
+        status, refused = await call(f"{CONFIG_MAPS}?limit=2&continue={first['metadata']['continue']}")
+        assert (status, refused["reason"]) == (410, "Expired")
+        _, rest_of_it = await call(f"{CONFIG_MAPS}?limit=3&continue={refused['metadata']['continue']}")
+        assert [each["metadata"]["name"] for each in rest_of_it["items"]] == ["c2", "c3", "c4"]
+        assert int(rest_of_it["metadata"]["resourceVersion"]) > int(revision), "it is as of now"
+        _, last = await call(f"{CONFIG_MAPS}?continue={rest_of_it['metadata']['continue']}")
+        assert [each["metadata"]["name"] for each in last["items"]] == ["c5", "c6", "c7", "c8"]
+        status, refused = await call(f"{CONFIG_MAPS}?resourceVersionMatch=Exact&resourceVersion={revision}")
+        assert (status, refused["message"]) == (410, "The resourceVersion for the provided list is too old.")
+        assert "continue" not in refused["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("resourceVersionMatch=Exact", "resourceVersionMatch"),
+        ("resourceVersionMatch=Exact&resourceVersion=0", "resourceVersionMatch"),
+        ("resourceVersionMatch=Sometimes&resourceVersion=1", "resourceVersionMatch"),
+        ("sendInitialEvents=true", "sendInitialEvents"),
+        ("watch&sendInitialEvents=true", "resourceVersionMatch"),
+        ("watch&resourceVersionMatch=NotOlderThan&resourceVersion=1", "resourceVersionMatch"),
+    ],
+)
+async def test_parameters_that_do_not_go_together(rest: Any, query: str, field: str) -> None:
+    answer = await rest("GET", f"{CONFIG_MAPS}?{query}")
+    assert (answer.status, answer.body["reason"], answer.body["details"]["kind"]) == (422, "Invalid", "ListOptions")
+    assert [cause["field"] for cause in answer.body["details"]["causes"]] == [field]
+
+
+async def test_a_limit_is_kept_whatever_the_version(rest: Any) -> None:
+    for index in range(3):
+        last = (await rest("POST", CONFIG_MAPS, body(f"c{index}"))).body["metadata"]["resourceVersion"]
+    for version in ("", "0", last):
+        page = (await rest("GET", f"{CONFIG_MAPS}?limit=2&resourceVersion={version}")).body
+        assert (len(page["items"]), page["metadata"]["remainingItemCount"]) == (2, 1)
+        query = f"limit=2&continue={page['metadata']['continue']}"
+        assert [each["metadata"]["name"] for each in (await rest("GET", f"{CONFIG_MAPS}?{query}")).body["items"]] == ["c2"]
+        assert (await rest("GET", f"{CONFIG_MAPS}?{query}&resourceVersion={last}")).status == 400
+    selected = (await rest("GET", f"{CONFIG_MAPS}?limit=1&labelSelector=!x")).body["metadata"]
+    assert "remainingItemCount" not in selected
+    assert selected["continue"]
+
+
 async def test_watch_ends_after_its_timeout(server: RunningServer) -> None:
     url = f"{server.url}{CONFIG_MAPS}?watch=1&timeoutSeconds=1"
     async with asyncio.timeout(WAIT_S), server.session() as session, session.get(url) as response:

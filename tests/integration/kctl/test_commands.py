@@ -419,7 +419,31 @@ def test_about_the_server(kctl: Kctl) -> None:
     assert set(json.loads(kctl("version", "--client", "-o", "json").out)) == {"clientVersion"}
     rows = [line.split() for line in kctl("api-resources").out.splitlines()]
     assert ["deployments", "deploy", "apps/v1", "true", "Deployment"] in rows
+    groups = [row[-3] for row in rows[1:]]
+    assert groups == sorted(groups, key=lambda version: version if "/" in version else ""), "by group, the core group first"
+    names = kctl("api-resources", "-o", "name", "--namespaced=false", "--sort-by=name").out.splitlines()
+    assert names == sorted(names)
+    assert {"namespaces", "nodes"} <= set(names)
+    assert "pods" not in names
+    assert kctl("api-resources", "-o", "name", "--categories=all", "--api-group=apps", "--verbs=list,get").out.splitlines() == [
+        "deployments.apps",
+        "replicasets.apps",
+    ]
+    assert {"v1", "apps/v1"} <= set(kctl("api-versions").out.splitlines())
     assert "is running at https://127.0.0.1" in kctl("cluster-info").out
+
+
+def test_explain(kctl: Kctl) -> None:
+    shown = kctl("explain", "deploy.spec").out
+    assert shown.startswith("GROUP:      apps\nKIND:       Deployment\nVERSION:    v1\n\nFIELD: spec <DeploymentSpec>\n")
+    assert "  template\t<PodTemplateSpec> -required-\n" in shown
+    below = kctl("explain", "pods.spec.containers", "--recursive", "--api-version=v1").out
+    assert "  ports\t<[]ContainerPort>\n    containerPort\t<integer> -required-\n" in below
+    assert kctl("explain", "pods.spec.nope").err == 'error: field "nope" does not exist\n'
+    assert kctl("explain", "pods.spec.nope").out == ""
+    assert kctl("explain", "bogus").code == 1
+    assert kctl("explain", "pods", "--api-version=v7").code == 1
+    assert kctl("explain", ".spec").code == 1
 
 
 def test_drain_asks_again_when_a_budget_forbids_it(

@@ -32,7 +32,7 @@ def table() -> Facts:
 
 
 def all_types() -> Iterator[type[msgspec.Struct]]:
-    """Every class of the object model that states a type of the table, as its docstring says."""
+    """Every class of the object model that states a type of the table, as the first line of its docstring says."""
     for value in vars(kinds).values():
         if isinstance(value, type) and issubclass(value, msgspec.Struct) and value.__name__ not in _KINDS_ONLY_HERE:
             yield from _reachable(value, set())
@@ -50,7 +50,7 @@ def _reachable(cls: type[msgspec.Struct], seen: set[type]) -> Iterator[type[msgs
 
 
 def type_name(cls: type[msgspec.Struct]) -> str:
-    return (cls.__doc__ or "").strip()
+    return (cls.__doc__ or "").strip().partition("\n")[0]
 
 
 TYPES = sorted({type_name(cls): cls for cls in all_types()}.items())
