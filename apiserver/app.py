@@ -27,6 +27,7 @@ from apiserver.core.keys import KeySpace
 from apiserver.doors.grpc_door import GrpcDoor
 from apiserver.doors.rest import Check, RestDoor
 from apiserver.flow import FlowControl
+from apiserver.identity import NoTokens
 from apiserver.loops import repair_forever, sample_forever
 from apiserver.metrics import Metrics
 from apiserver.ports import Nodes
@@ -35,6 +36,7 @@ from apiserver.registry.connecting import Connections
 from apiserver.registry.objects import Objects
 from apiserver.registry.pods import Pods
 from apiserver.registry.reading import Reading
+from apiserver.registry.reviews import Reviews
 from apiserver.registry.scales import Scales
 from apiserver.registry.services import Allocator
 from apiserver.registry.store import ObjectStore
@@ -93,7 +95,7 @@ class Assembly:
                 rng=rng,
                 history_limit=settings.watch_history_changes,
             )
-            for row in table.rows
+            for row in table.stored
         }
         first = address_range(settings.service_cidr).first
         self.service_address = address_text(first)
@@ -118,8 +120,9 @@ class Assembly:
             event_ttl_s=settings.event_ttl_s,
         )
         limits = settings.limits
+        authorizer = AllowAuthenticated()
         self.api = Api(
-            authorizer=AllowAuthenticated(),
+            authorizer=authorizer,
             reads=FlowControl(limits.reads_in_flight, limits.reads_waiting),
             writes=FlowControl(limits.writes_in_flight, limits.writes_waiting),
             reading=reading,
@@ -127,6 +130,7 @@ class Assembly:
             pods=Pods(store, objects, clock),
             scales=Scales(store, objects),
             connections=Connections(store, nodes, clock),
+            reviews=Reviews(authorizer, NoTokens()),
             metrics=self.metrics,
             clock=clock,
         )
