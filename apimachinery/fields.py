@@ -8,7 +8,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from apimachinery.resources import EVENTS, NAMESPACES, NODES, PODS, REPLICA_SETS, SECRETS, SERVICES, Resource
+from apimachinery.resources import (
+    CERTIFICATE_SIGNING_REQUESTS,
+    EVENTS,
+    NAMESPACES,
+    NODES,
+    PODS,
+    REPLICA_SETS,
+    SECRETS,
+    SERVICES,
+    Resource,
+)
 
 
 class FieldSelectorError(ValueError):
@@ -73,6 +83,7 @@ _SELECTABLE: dict[Resource, tuple[str, ...]] = {
     SECRETS: ("type",),
     SERVICES: ("spec.clusterIP", "spec.type"),
     REPLICA_SETS: ("status.replicas",),
+    CERTIFICATE_SIGNING_REQUESTS: ("spec.signerName",),
     EVENTS: (
         "involvedObject.kind",
         "involvedObject.namespace",

@@ -3,13 +3,31 @@
 Adding a kind is a class in `kinds/` and a row here (and its defaults and validation in the API server's registry).
 """
 
-from collections.abc import Iterable, Mapping
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from apimachinery import kinds
+from apimachinery.conversions import autoscaling as autoscaling_conversion
+from apimachinery.conversions import events as event_conversion
 from apimachinery.kinds.object import Object
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """Makes a row another form of what a different row stores; see `conversions`.
+
+    field_names: what the form's field selectors are called in the stored one, (), when they are called the same.
+    """
+
+    stored: Resource
+    to_stored: Callable[[Any], Any]
+    from_stored: Callable[[Any], Any]
+    field_names: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -17,7 +35,7 @@ class Resource:
     """One row: where a kind lives in the API.
 
     plural: the path segment; subresources: path segments below an object; categories: names that stand for several resources
-    (`all`); group: "" for the core group.
+    (`all`); group: "" for the core group; conversion: None for a row that stores its objects, or has none to store.
     """
 
     group: str
@@ -31,6 +49,17 @@ class Resource:
     categories: tuple[str, ...] = ()
     subresources: tuple[str, ...] = ()
     verbs: tuple[str, ...] = ALL_VERBS
+    conversion: Conversion | None = None
+
+    @property
+    def stored_as(self) -> Resource:
+        """The row that stores the objects which this one shows: itself, for nearly all."""
+        return self if self.conversion is None else self.conversion.stored
+
+    @property
+    def virtual(self) -> bool:
+        """Whether creating an object answers a question and nothing is stored."""
+        return self.verbs == ("create",)
 
     @property
     def api_version(self) -> str:
@@ -119,6 +148,121 @@ ENDPOINT_SLICES = Resource(
 )
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", kinds.Lease, singular="lease")
 
+
+def _networking(plural: str, cls: type[Object], **more: object) -> Resource:
+    return Resource("networking.k8s.io", "v1", plural, cls.__name__, cls, singular=cls.__name__.lower(), **more)  # type: ignore[arg-type]
+
+
+def _rbac(plural: str, cls: type[Object], **more: object) -> Resource:
+    group = "rbac.authorization.k8s.io"
+    return Resource(group, "v1", plural, cls.__name__, cls, singular=cls.__name__.lower(), **more)  # type: ignore[arg-type]
+
+
+def _review(group: str, cls: type[Object], *, namespaced: bool = False) -> Resource:
+    """A kind that is answered and never stored."""
+    name = cls.__name__.lower()
+    return Resource(group, "v1", f"{name}s", cls.__name__, cls, namespaced=namespaced, singular=name, verbs=("create",))
+
+
+POD_DISRUPTION_BUDGETS = Resource(
+    "policy",
+    "v1",
+    "poddisruptionbudgets",
+    "PodDisruptionBudget",
+    kinds.PodDisruptionBudget,
+    singular="poddisruptionbudget",
+    short_names=("pdb",),
+    subresources=("status",),
+)
+INGRESSES = _networking("ingresses", kinds.Ingress, short_names=("ing",), subresources=("status",))
+INGRESS_CLASSES = _networking("ingressclasses", kinds.IngressClass, namespaced=False)
+NETWORK_POLICIES = _networking("networkpolicies", kinds.NetworkPolicy, short_names=("netpol",))
+IP_ADDRESSES = _networking("ipaddresses", kinds.IPAddress, namespaced=False, short_names=("ip",))
+SERVICE_CIDRS = _networking("servicecidrs", kinds.ServiceCIDR, namespaced=False, subresources=("status",))
+ROLES = _rbac("roles", kinds.Role)
+ROLE_BINDINGS = _rbac("rolebindings", kinds.RoleBinding)
+CLUSTER_ROLES = _rbac("clusterroles", kinds.ClusterRole, namespaced=False)
+CLUSTER_ROLE_BINDINGS = _rbac("clusterrolebindings", kinds.ClusterRoleBinding, namespaced=False)
+PRIORITY_CLASSES = Resource(
+    "scheduling.k8s.io",
+    "v1",
+    "priorityclasses",
+    "PriorityClass",
+    kinds.PriorityClass,
+    namespaced=False,
+    singular="priorityclass",
+    short_names=("pc",),
+)
+RUNTIME_CLASSES = Resource(
+    "node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", kinds.RuntimeClass, namespaced=False, singular="runtimeclass"
+)
+HORIZONTAL_POD_AUTOSCALERS = Resource(
+    "autoscaling",
+    "v2",
+    "horizontalpodautoscalers",
+    "HorizontalPodAutoscaler",
+    kinds.HorizontalPodAutoscaler,
+    singular="horizontalpodautoscaler",
+    short_names=("hpa",),
+    categories=("all",),
+    subresources=("status",),
+)
+CERTIFICATE_SIGNING_REQUESTS = Resource(
+    "certificates.k8s.io",
+    "v1",
+    "certificatesigningrequests",
+    "CertificateSigningRequest",
+    kinds.CertificateSigningRequest,
+    namespaced=False,
+    singular="certificatesigningrequest",
+    short_names=("csr",),
+    subresources=("approval", "status"),
+)
+
+HORIZONTAL_POD_AUTOSCALERS_V1 = Resource(
+    "autoscaling",
+    "v1",
+    "horizontalpodautoscalers",
+    "HorizontalPodAutoscaler",
+    kinds.HorizontalPodAutoscalerV1,
+    singular="horizontalpodautoscaler",
+    short_names=("hpa",),
+    categories=("all",),
+    subresources=("status",),
+    conversion=Conversion(HORIZONTAL_POD_AUTOSCALERS, autoscaling_conversion.to_stored, autoscaling_conversion.from_stored),
+)
+EVENTS_V1 = Resource(
+    "events.k8s.io",
+    "v1",
+    "events",
+    "Event",
+    kinds.EventV1,
+    singular="event",
+    short_names=("ev",),
+    conversion=Conversion(EVENTS, event_conversion.to_stored, event_conversion.from_stored, event_conversion.FIELD_NAMES),
+)
+
+CONVERTED: tuple[Resource, ...] = (HORIZONTAL_POD_AUTOSCALERS_V1, EVENTS_V1)
+"""Rows that show what other rows store."""
+
+_AUTHENTICATION, _AUTHORIZATION = "authentication.k8s.io", "authorization.k8s.io"
+TOKEN_REVIEWS = _review(_AUTHENTICATION, kinds.TokenReview)
+SELF_SUBJECT_REVIEWS = _review(_AUTHENTICATION, kinds.SelfSubjectReview)
+SUBJECT_ACCESS_REVIEWS = _review(_AUTHORIZATION, kinds.SubjectAccessReview)
+SELF_SUBJECT_ACCESS_REVIEWS = _review(_AUTHORIZATION, kinds.SelfSubjectAccessReview)
+LOCAL_SUBJECT_ACCESS_REVIEWS = _review(_AUTHORIZATION, kinds.LocalSubjectAccessReview, namespaced=True)
+SELF_SUBJECT_RULES_REVIEWS = _review(_AUTHORIZATION, kinds.SelfSubjectRulesReview)
+
+REVIEWS: tuple[Resource, ...] = (
+    TOKEN_REVIEWS,
+    SELF_SUBJECT_REVIEWS,
+    SUBJECT_ACCESS_REVIEWS,
+    SELF_SUBJECT_ACCESS_REVIEWS,
+    LOCAL_SUBJECT_ACCESS_REVIEWS,
+    SELF_SUBJECT_RULES_REVIEWS,
+)
+"""Rows that answer a question and store nothing."""
+
 RESOURCES: tuple[Resource, ...] = (
     NAMESPACES,
     NODES,
@@ -133,7 +277,22 @@ RESOURCES: tuple[Resource, ...] = (
     DEPLOYMENTS,
     ENDPOINT_SLICES,
     LEASES,
+    POD_DISRUPTION_BUDGETS,
+    INGRESSES,
+    INGRESS_CLASSES,
+    NETWORK_POLICIES,
+    IP_ADDRESSES,
+    SERVICE_CIDRS,
+    ROLES,
+    ROLE_BINDINGS,
+    CLUSTER_ROLES,
+    CLUSTER_ROLE_BINDINGS,
+    PRIORITY_CLASSES,
+    RUNTIME_CLASSES,
+    HORIZONTAL_POD_AUTOSCALERS,
+    CERTIFICATE_SIGNING_REQUESTS,
 )
+"""Rows whose objects are stored: what caches, controllers and clean-ups go through."""
 
 
 class ResourceTable:
@@ -141,6 +300,7 @@ class ResourceTable:
 
     def __init__(self, rows: Iterable[Resource]) -> None:
         self.rows = tuple(rows)
+        self.stored = tuple(row for row in self.rows if row.conversion is None and not row.virtual)
         self._by_path = {(row.group, row.version, row.plural): row for row in self.rows}
         self._by_kind = {(row.api_version, row.kind): row for row in self.rows}
         self._by_cls = {row.cls: row for row in self.rows}
@@ -167,7 +327,7 @@ class ResourceTable:
         return tuple(row for row in self.rows if category in row.categories)
 
 
-TABLE = ResourceTable(RESOURCES)
+TABLE = ResourceTable((*RESOURCES, *CONVERTED, *REVIEWS))
 by_plural = TABLE.by_plural
 by_kind = TABLE.by_kind
 resource_for = TABLE.for_class

@@ -55,6 +55,11 @@ class TypeInfo:
         return "merge" in self.merge.patch.split(",")
 
     @property
+    def replaced(self) -> bool:
+        """Whether a strategic merge patch takes the object whole instead of merging it."""
+        return self.merge.patch == "replace"
+
+    @property
     def retains_keys(self) -> bool:
         """Whether a strategic merge patch names the keys that may stay (unions: one volume source replaces another)."""
         return "retainKeys" in self.merge.patch.split(",")

@@ -28,6 +28,7 @@ from apiserver.doors.grpc_door import GrpcDoor
 from apiserver.doors.health import Check
 from apiserver.doors.rest import RestDoor
 from apiserver.flow import Lines
+from apiserver.identity import NoTokens
 from apiserver.loops import repair_forever
 from apiserver.metrics import Metrics
 from apiserver.ports import Nodes
@@ -36,6 +37,7 @@ from apiserver.registry.connecting import Connections
 from apiserver.registry.objects import Objects
 from apiserver.registry.pods import Pods
 from apiserver.registry.reading import Reading
+from apiserver.registry.reviews import Reviews
 from apiserver.registry.scales import Scales
 from apiserver.registry.services import Allocator
 from apiserver.registry.store import ObjectStore
@@ -99,7 +101,7 @@ class Assembly:
                 history_limit=settings.watch_history_changes,
                 on_waited=self.metrics.read_wait(row),
             )
-            for row in table.rows
+            for row in table.stored
         }
         first = address_range(settings.service_cidr).first
         self.service_address = address_text(first)
@@ -124,8 +126,9 @@ class Assembly:
             event_ttl_s=settings.event_ttl_s,
         )
         limits = settings.limits
+        authorizer = AllowAuthenticated()
         self.api = Api(
-            authorizer=AllowAuthenticated(),
+            authorizer=authorizer,
             lines=Lines(
                 reads_in_flight=limits.reads_in_flight,
                 reads_waiting=limits.reads_waiting,
@@ -137,6 +140,7 @@ class Assembly:
             pods=Pods(store, objects, clock),
             scales=Scales(store, objects),
             connections=Connections(store, nodes, clock),
+            reviews=Reviews(authorizer, NoTokens()),
             metrics=self.metrics,
             clock=clock,
         )

@@ -1,4 +1,5 @@
-"""What must exist before anybody else can work: the cluster's own namespaces, and the `kubernetes` Service with its endpoints.
+"""What must exist before anybody else can work: the cluster's own namespaces, the priority classes of its own pods, and the
+`kubernetes` Service with its endpoints.
 
 All of it goes through the handler chain as any request does, by the server's own user. What is there already is left as it
 is, but for the endpoints, which always name this server's address."""
@@ -14,6 +15,7 @@ from apimachinery.kinds import (
     EndpointSubset,
     Namespace,
     ObjectMeta,
+    PriorityClass,
     Service,
     ServicePort,
     ServiceSpec,
@@ -24,6 +26,7 @@ from apimachinery.kinds.object import Object
 from apimachinery.resources import TABLE
 from apiserver.chain import Api
 from apiserver.core.request import Document, Request, User, Verb
+from apiserver.strategy.scheduling import SYSTEM_CLASSES
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 SERVER = User("system:apiserver", ("system:masters",))
@@ -34,9 +37,24 @@ async def bootstrap(api: Api, *, service_address: str, advertise_address: str, p
     """Create what is missing; raises ApiError when the storage does not let it."""
     for name in NAMESPACES:
         await _ensure(api, Namespace(metadata=ObjectMeta(name=name)))
+    for priority in priority_classes():
+        await _ensure(api, priority)
     await _ensure(api, kubernetes_service(service_address, port))
     for obj in (kubernetes_endpoints(advertise_address, port), kubernetes_slice(advertise_address, port)):
         await _ensure(api, obj, replace=True)
+
+
+def priority_classes() -> list[PriorityClass]:
+    """The two classes that stand above all that users may make."""
+    whose = {
+        "system-cluster-critical": "Used for system critical pods that must run in the cluster, but can be moved to another "
+        "node if necessary.",
+        "system-node-critical": "Used for system critical pods that must not be moved from their current node.",
+    }
+    return [
+        PriorityClass(metadata=ObjectMeta(name=name), value=value, description=whose[name])
+        for name, value in SYSTEM_CLASSES.items()
+    ]
 
 
 def kubernetes_service(address: str, port: int) -> Service:

@@ -16,8 +16,10 @@ import msgspec
 from apimachinery import errors
 from apimachinery.clock import Clock
 from apimachinery.errors import ApiError
+from apimachinery.kinds import NonResourceRule, ResourceRule
 from apimachinery.resources import PODS, Resource
-from apiserver.core import parameters
+from apiserver.core import forms, parameters
+from apiserver.core.access import Decision, Question, Rules
 from apiserver.core.paths import CONNECT_SUBRESOURCES, require_subresource
 from apiserver.core.request import (
     Answer,
@@ -34,9 +36,11 @@ from apiserver.flow import Lines, seats_of
 from apiserver.metrics import Metrics
 from apiserver.ports import Authorizer
 from apiserver.registry.connecting import Connections
+from apiserver.registry.forms import answered
 from apiserver.registry.objects import Objects
 from apiserver.registry.pods import Pods
 from apiserver.registry.reading import Reading
+from apiserver.registry.reviews import Reviews
 from apiserver.registry.scales import Scales
 
 BODY_BYTES_MAX = 3 << 20
@@ -55,6 +59,16 @@ class AllowAuthenticated:
         if not user.name:
             raise errors.unauthorized()
 
+    def decide(self, question: Question) -> Decision:
+        return Decision(allowed=bool(question.user.name))
+
+    def rules(self, user: User, namespace: str) -> Rules:
+        everything = ["*"]
+        return Rules(
+            (ResourceRule(verbs=everything, api_groups=everything, resources=everything),),
+            (NonResourceRule(verbs=everything, non_resource_urls=everything),),
+        )
+
 
 class Api:
     """Serves requests; made once by the composition root."""
@@ -69,6 +83,7 @@ class Api:
         pods: Pods,
         scales: Scales,
         connections: Connections,
+        reviews: Reviews,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
@@ -80,6 +95,7 @@ class Api:
         self._pods = pods
         self._scales = scales
         self._connections = connections
+        self._reviews = reviews
         self._clock = clock
         self._running: set[asyncio.Task[Any]] = set()
 
@@ -137,10 +153,13 @@ class Api:
             raise errors.too_large(f"the request body is larger than the limit of {BODY_BYTES_MAX} bytes")
         require_subresource(request.resource, request.subresource)
         _require_scope(request)
+        _require_verb(request)
+        settled = forms.settle(request)
         async with self.lines.for_request(request).admitted(request.user.name, seats_of(request)):
-            if request.subresource:
-                return await self._subresource(request)
-            return await self._dispatch(request)
+            if request.resource.virtual:
+                return self._reviews.create(request)
+            answer = await (self._subresource(settled) if request.subresource else self._dispatch(settled))
+            return await answered(request.resource, answer)
 
     async def _dispatch(self, request: Request) -> Answer:
         match request.verb:
@@ -171,11 +190,11 @@ class Api:
                 return await self._pods.bind(request)
             case "eviction", Verb.CREATE:
                 return await self._pods.evict(request)
-            case "status" | "finalize", Verb.GET:
+            case "status" | "approval" | "finalize", Verb.GET:
                 return await self._reading.get(request)
-            case "status" | "finalize", Verb.UPDATE:
+            case "status" | "approval" | "finalize", Verb.UPDATE:
                 return await self._objects.update(request)
-            case "status", Verb.PATCH:
+            case "status" | "approval", Verb.PATCH:
                 return await self._objects.patch(request)
             case subresource, Verb.CONNECT if subresource in CONNECT_SUBRESOURCES:
                 return await self._connections.open(request)
@@ -218,3 +237,9 @@ def _require_scope(request: Request) -> None:
         raise errors.no_such_path()
     if resource.namespaced and not request.namespace and (request.name or request.verb is Verb.CREATE):
         raise errors.bad_request("an empty namespace may not be set when a resource name is provided")
+
+
+def _require_verb(request: Request) -> None:
+    """Raise 405 for what the resource as a whole does not take; its subresources have verbs of their own."""
+    if not request.subresource and request.verb not in request.resource.verbs:
+        raise errors.method_not_allowed(request.verb)

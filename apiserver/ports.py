@@ -1,8 +1,10 @@
 """What the handler chain needs from outside beyond storage, and what may be put in its place."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 from typing import Protocol
 
+from apimachinery.kinds import TokenReviewStatus
+from apiserver.core.access import Decision, Question, Rules
 from apiserver.core.request import Request, User
 from proto.gen import node_pb2
 
@@ -16,6 +18,22 @@ class Authorizer(Protocol):
 
     def authorize_path(self, user: User, path: str) -> None:
         """The same for a path that names no resource (/version, /metrics); raises ApiError (403)."""
+        ...
+
+    def decide(self, question: Question) -> Decision:
+        """What would become of somebody's request; reviews ask."""
+        ...
+
+    def rules(self, user: User, namespace: str) -> Rules:
+        """What a user may do in a namespace, as far as that can be listed."""
+        ...
+
+
+class Tokens(Protocol):
+    """Knows whose a bearer token is."""
+
+    def review(self, token: str, audiences: Sequence[str]) -> TokenReviewStatus:
+        """Whose it is, and for which of the audiences it is good; not authenticated for a token that is nobody's."""
         ...
 
 

@@ -63,6 +63,14 @@ class LabelSelectorRequirement(Base):
     values: Annotated[list[str], Merge(list_type="atomic")] = []
 
 
+class FieldSelectorRequirement(Base):
+    """meta/v1.FieldSelectorRequirement"""
+
+    key: str = msgspec.field(default_factory=str)
+    operator: str = msgspec.field(default_factory=str)
+    values: Annotated[list[str], Merge(list_type="atomic")] = []
+
+
 class LabelSelector(Base):
     """meta/v1.LabelSelector
 

@@ -51,8 +51,8 @@ def _merge_map(info: TypeInfo, original: Mapping[str, Any], patch: Mapping[str, 
             if merged or name in result or name in patch:
                 result[name] = merged
         elif isinstance(value, dict):
-            current = result.get(name)
-            result[name] = _merge_map(info.field(name), current if isinstance(current, dict) else {}, value)
+            field, current = info.field(name), result.get(name)
+            result[name] = _merge_map(field, current if isinstance(current, dict) and not field.replaced else {}, value)
         else:
             result[name] = value
     return result

@@ -51,7 +51,7 @@ def _three_way_map(
 
 
 def _three_way_field(name: str, info: TypeInfo, original: Any, wanted: Any, current: Any) -> dict[str, Any]:
-    if isinstance(wanted, dict) and isinstance(current, dict):
+    if isinstance(wanted, dict) and isinstance(current, dict) and not info.replaced:
         inner = _three_way_map(info, original if isinstance(original, dict) else {}, wanted, current)
         return {name: inner} if inner else {}
     if isinstance(wanted, list) and isinstance(current, list) and info.merges:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from apimachinery.printing import core, network, nodes, pods, workloads
+from apimachinery.printing import autoscaling, core, network, nodes, pods, policies, routes, workloads
 from apimachinery.printing.shape import Cell, Column, Plain, TableShape
 
 SHAPES: dict[tuple[str, str], TableShape] = {
@@ -20,11 +20,25 @@ SHAPES: dict[tuple[str, str], TableShape] = {
     ("", "ServiceAccount"): core.SERVICE_ACCOUNT,
     ("", "Namespace"): core.NAMESPACE,
     ("", "Event"): core.EVENT,
-    ("events.k8s.io", "Event"): core.EVENT,
+    ("events.k8s.io", "Event"): core.NEW_EVENT,
     ("apps", "Deployment"): workloads.DEPLOYMENT,
     ("apps", "ReplicaSet"): workloads.REPLICA_SET,
     ("discovery.k8s.io", "EndpointSlice"): network.ENDPOINT_SLICE,
     ("coordination.k8s.io", "Lease"): core.LEASE,
+    ("policy", "PodDisruptionBudget"): policies.BUDGET,
+    ("networking.k8s.io", "Ingress"): routes.INGRESS,
+    ("networking.k8s.io", "IngressClass"): routes.INGRESS_CLASS,
+    ("networking.k8s.io", "NetworkPolicy"): routes.NETWORK_POLICY,
+    ("networking.k8s.io", "IPAddress"): routes.IP_ADDRESS,
+    ("networking.k8s.io", "ServiceCIDR"): routes.SERVICE_CIDR,
+    ("rbac.authorization.k8s.io", "Role"): policies.ROLE,
+    ("rbac.authorization.k8s.io", "ClusterRole"): policies.ROLE,
+    ("rbac.authorization.k8s.io", "RoleBinding"): policies.BINDING,
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): policies.BINDING,
+    ("scheduling.k8s.io", "PriorityClass"): policies.PRIORITY_CLASS,
+    ("node.k8s.io", "RuntimeClass"): policies.RUNTIME_CLASS,
+    ("autoscaling", "HorizontalPodAutoscaler"): autoscaling.AUTOSCALER,
+    ("certificates.k8s.io", "CertificateSigningRequest"): policies.CERTIFICATE_REQUEST,
 }
 
 

@@ -66,6 +66,20 @@ def event_cells(event: Plain, now: datetime) -> list[Cell]:
     ]
 
 
+def new_event_cells(event: Plain, now: datetime) -> list[Cell]:
+    """The same of an event in its newer form, which names fields otherwise."""
+    older = {
+        "involvedObject": event.get("regarding"),
+        "message": event.get("note", ""),
+        "reportingComponent": event.get("reportingController"),
+        "source": event.get("deprecatedSource"),
+        "count": event.get("deprecatedCount"),
+        "firstTimestamp": event.get("deprecatedFirstTimestamp"),
+        "lastTimestamp": event.get("deprecatedLastTimestamp"),
+    }
+    return event_cells({**event, **older}, now)
+
+
 GENERIC = TableShape((NAME, AGE), generic_cells)
 
 CONFIG_MAP = TableShape((NAME, Column("Data", "integer", description="How many entries it holds."), AGE), config_map_cells)
@@ -103,3 +117,5 @@ EVENT = TableShape(
     ),
     event_cells,
 )
+
+NEW_EVENT = TableShape(EVENT.columns, new_event_cells)

@@ -107,6 +107,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     content_type: str = "application/json"
     options: Options = DEFAULT_OPTIONS
     fence: Fence | None = None
+    form: Resource | None = None
+    """The row in whose form the objects of `resource` are spoken of, when that is not their own; see `core.forms`."""
 
 
 class Bind(msgspec.Struct, frozen=True):

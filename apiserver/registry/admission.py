@@ -4,16 +4,18 @@
   cluster lives from are not deleted.
 - ServiceAccount: a pod that names no service account runs as `default`.
 - DefaultTolerationSeconds: a pod tolerates a node that is not ready or unreachable for a configured time.
+- Priority, RuntimeClass: see `classes`.
 
 Source: the Kubernetes page "Admission Control in Kubernetes".
 """
 
 from apimachinery import codec, errors
 from apimachinery.errors import ApiError
-from apimachinery.kinds import Namespace, Pod, Toleration
+from apimachinery.kinds import Namespace, Pod, PriorityClass, Toleration
 from apimachinery.kinds.meta import StatusCause, StatusDetails
 from apimachinery.kinds.object import Object
 from apimachinery.resources import NAMESPACES, Resource
+from apiserver.registry.classes import Classes
 from apiserver.registry.current import Current, Reader
 
 NOT_READY = "node.kubernetes.io/not-ready"
@@ -27,6 +29,7 @@ class Admission:
     def __init__(self, reader: Reader, toleration_s: int) -> None:
         self._reader = reader
         self._toleration_s = toleration_s
+        self._classes = Classes(reader)
 
     async def admit_create(self, resource: Resource, obj: Object) -> None:
         """Complete `obj` in place; raises ApiError 403 or 404."""
@@ -34,6 +37,9 @@ class Admission:
             await self._require_namespace(resource, obj.metadata.namespace, obj.metadata.name)
         if isinstance(obj, Pod):
             self._complete_pod(obj)
+            await self._classes.complete(obj)
+        if isinstance(obj, PriorityClass):
+            self._classes.admit_class(obj)
 
     def admit_delete(self, resource: Resource, name: str) -> None:
         """Raises ApiError 403."""

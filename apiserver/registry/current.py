@@ -1,5 +1,6 @@
 """One object as the registry sees it, and where it sees it."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
 import msgspec
@@ -26,6 +27,10 @@ class Reader(Protocol):
 
     def glimpse(self, resource: Resource, namespace: str, name: str) -> Current | None:
         """What the cache holds now; may be behind."""
+        ...
+
+    def view(self, resource: Resource) -> Iterable[Current]:
+        """All that the cache holds now; may be behind."""
         ...
 
     async def read(self, resource: Resource, namespace: str, name: str) -> Current | None:

@@ -21,14 +21,14 @@ from apimachinery.kinds import Namespace
 from apimachinery.kinds.meta import Status, StatusDetails
 from apimachinery.kinds.object import Object
 from apimachinery.resources import EVENTS, PODS, SERVICE_ACCOUNTS, SERVICES, Resource
-from apiserver.core import bodies, deletion, meta, naming, parameters
+from apiserver.core import bodies, deletion, forms, meta, naming, parameters
 from apiserver.core.patching import parse_patch
 from apiserver.core.request import Document, Request
 from apiserver.registry.admission import Admission
 from apiserver.registry.current import Current
 from apiserver.registry.store import Drop, Leave, ObjectStore, Outcome, Put, Written
 from apiserver.storage import port
-from apiserver.strategy import Strategy
+from apiserver.strategy import FORM_RULES, Strategy
 
 NAME_ATTEMPTS_MAX = 8
 RETURNED_WHEN_REMOVED = frozenset((PODS, SERVICES, SERVICE_ACCOUNTS))
@@ -83,8 +83,8 @@ class Objects:
 
     async def create(self, request: Request) -> Document:
         """Store a new object; raises ApiError 400, 403, 404 (namespace), 409 or 422."""
-        resource, options = request.resource, request.options
-        obj, warnings = bodies.resource_decode(resource, request.body, request.content_type, options.field_validation)
+        resource = request.resource
+        obj, warnings = self._decode_new(request)
         naming.settle_name(obj.metadata, request.name)
         naming.settle_namespace(resource, obj.metadata, request.namespace)
         naming.require_name(resource, obj.metadata)
@@ -96,15 +96,16 @@ class Objects:
         strategy = self._strategies[resource]
         strategy.default(obj)
         strategy.prepare_create(obj)
+        strategy.sign(obj, None, request.user, self._clock.now())
         _require_valid(resource, obj, strategy.validate(obj))
         return await self._store_new(request, obj, generated, (*warnings, *strategy.warnings(obj)))
 
     async def update(self, request: Request) -> Document:
         """Replace an object; raises ApiError 400, 404, 409 or 422."""
         resource = request.resource
-        incoming, warnings = bodies.resource_decode(
-            resource, request.body, request.content_type, request.options.field_validation
-        )
+        row = request.form or resource
+        shown, warnings = bodies.resource_decode(row, request.body, request.content_type, request.options.field_validation)
+        incoming = forms.to_stored(row, shown)
         naming.settle_name(incoming.metadata, request.name)
         naming.settle_namespace(resource, incoming.metadata, request.namespace)
         pristine = codec.encode(incoming)
@@ -120,6 +121,7 @@ class Objects:
     async def patch(self, request: Request) -> Document:
         """Apply a patch to an object; raises ApiError 400, 404, 409, 415 or 422."""
         resource, options = request.resource, request.options
+        row = request.form or resource
         change = parse_patch(request.body, request.content_type)
         warnings: tuple[str, ...] = ()
 
@@ -127,9 +129,9 @@ class Objects:
             nonlocal warnings
             old = current.decode(resource)
             meta.check_preconditions(resource, old.metadata, resource_version=change.resource_version())
-            plain = change.apply(resource.cls, msgspec.json.decode(current.data))
-            warnings = bodies.check_plain(resource.cls, plain, options.field_validation, resource.api_version)
-            new = _from_plain(resource, plain)
+            plain = change.apply(row.cls, msgspec.json.decode(forms.shown(row, current.data)))
+            warnings = bodies.check_plain(row.cls, plain, options.field_validation, row.api_version)
+            new = forms.to_stored(row, _from_plain(row, plain))
             naming.settle_name(new.metadata, request.name)
             if new.metadata.uid != old.metadata.uid:
                 meta.check_preconditions(resource, old.metadata, uid=new.metadata.uid)
@@ -231,6 +233,7 @@ class Objects:
         new.metadata.resource_version = old.metadata.resource_version
         strategy.default(new)
         strategy.prepare_update(new, old, subresource)
+        strategy.sign(new, old, request.user, self._clock.now())
         guards: tuple[port.Guard, ...] = ()
         if reservation is not None and not subresource:
             guards = await reservation.prepare(new, old, dry_run=request.options.dry_run)
@@ -240,6 +243,14 @@ class Objects:
         if codec.encode(new) == current.data:
             return Leave()
         return Put(new, guards)
+
+    def _decode_new(self, request: Request) -> tuple[Object, tuple[str, ...]]:
+        """The new object in a body, as it is to be stored; a form may ask more of new objects than the stored one does."""
+        row = request.form or request.resource
+        shown, warnings = bodies.resource_decode(row, request.body, request.content_type, request.options.field_validation)
+        if row in FORM_RULES:
+            _require_valid(row, shown, list(FORM_RULES[row](shown)))
+        return forms.to_stored(row, shown), warnings
 
     def _reserve(self, resource: Resource) -> Reservation | None:
         reservations = self._reservations.get(resource)

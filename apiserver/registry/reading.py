@@ -3,7 +3,7 @@
 One cache for each resource, made and run by the composition root. What the caches refuse becomes a Status here.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 
 from apimachinery import errors
 from apimachinery.errors import ApiError, Reason, api_error
@@ -42,6 +42,10 @@ class Reading:
         """See `current.Reader.glimpse`."""
         entry = self._caches[resource].peek(namespace, name)
         return None if entry is None else Current(entry.key, entry.data, entry.revision)
+
+    def view(self, resource: Resource) -> Iterable[Current]:
+        """See `current.Reader.view`."""
+        return [Current(entry.key, entry.data, entry.revision) for entry in self._caches[resource].view()]
 
     async def read(self, resource: Resource, namespace: str, name: str) -> Current | None:
         """See `current.Reader.read`."""

@@ -7,8 +7,8 @@ what makes consistent reads cheap (see `request_progress`).
 
 A subscription holds at most `queue_limit` changes and `QUEUE_BYTES_MAX` bytes. When its reader is slower than that the queue
 is dropped and the reader continues from the shared history after the last batch it took; once that is gone too,
-`HistoryGone` is raised. So a slow reader costs a bounded amount of memory and never a gap. Everything here is synchronous but
-the wait in `__anext__`.
+`HistoryGone` is raised. So a slow reader costs a bounded amount of memory and never a gap. A change costs nothing to readers
+whom it does not concern and who wait for no revision. Everything here is synchronous but the wait in `__anext__`.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Hub:
         self._history_size = 0
         self._by_prefix: dict[bytes, list[Subscription]] = {}
         self._prefix_lengths: list[int] = []
+        self._asking: dict[Subscription, None] = {}
 
     def reset(self, position: int) -> None:
         """Forget the history; the next change published comes after `position`."""
@@ -56,14 +57,22 @@ class Hub:
             raise ValueError(f"revision {position} published after {self.position}")
         self.position = position
         self._remember(Batch(position, changes))
+        concerned = dict(self._asking)
         for change in changes:
             key = change.key
             for length in self._prefix_lengths:
                 for subscription in self._by_prefix.get(key[:length], ()):
                     subscription.push(change)
-        for subscriptions in self._by_prefix.values():
-            for subscription in subscriptions:
-                subscription.wake_if_due(position)
+                    concerned[subscription] = None
+        for subscription in concerned:
+            subscription.wake_if_due(position)
+
+    def ask(self, subscription: Subscription, *, asks: bool) -> None:
+        """Whether the subscription waits for a revision, so that it must be looked at whatever the change is."""
+        if asks:
+            self._asking[subscription] = None
+        else:
+            self._asking.pop(subscription, None)
 
     def discard_before(self, revision: int) -> None:
         """Forget changes below `revision` (never above the position)."""
@@ -94,6 +103,7 @@ class Hub:
         if not members:
             self._by_prefix.pop(subscription.prefix, None)
             self._prefix_lengths = sorted({len(known) for known in self._by_prefix})
+        self._asking.pop(subscription, None)
 
     def changes_from(self, prefix: bytes, revision: int) -> Sequence[Change]:
         """The remembered changes under `prefix` at or after `revision`; raises `HistoryGone` when some are forgotten."""
@@ -161,6 +171,7 @@ class Subscription:
     def request_progress(self, revision: int) -> None:
         """See `port.Watch.request_progress`."""
         self._wanted.add(revision)
+        self._hub.ask(self, asks=not self._ended)
         self.wake_if_due(self._hub.position)
 
     def refill(self) -> None:
@@ -203,7 +214,9 @@ class Subscription:
     def _take(self, position: int) -> Batch:
         changes, self._queue = self._queue, []
         self._queue_bytes = 0
-        self._wanted = {wanted for wanted in self._wanted if wanted > position}
+        if self._wanted:
+            self._wanted = {wanted for wanted in self._wanted if wanted > position}
+            self._hub.ask(self, asks=bool(self._wanted) and not self._ended)
         revision = changes[-1].mod_revision if self._ended and changes else position
         self._next = max(self._next, revision + 1)
         return Batch(revision, changes)

@@ -1,18 +1,30 @@
-"""The rules of each kind: defaults, validation, what updates may change. `STRATEGIES` has one for each resource served."""
+"""The rules of each kind: defaults, validation, what updates may change. `STRATEGIES` has one for each resource
+that is stored, `FORM_RULES` what a form that is not stored asks of new objects beyond that.
+"""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from apimachinery import resources
+from apimachinery.errors import FieldError
 from apimachinery.resources import Resource
 from apiserver.strategy.apps import DeploymentStrategyRules, ReplicaSetStrategy
+from apiserver.strategy.autoscaling import HorizontalPodAutoscalerStrategy
 from apiserver.strategy.base import Strategy
+from apiserver.strategy.certificates import CertificateSigningRequestStrategy
+from apiserver.strategy.cluster_addresses import IPAddressStrategy, ServiceCIDRStrategy
 from apiserver.strategy.configuration import ConfigMapStrategy, SecretStrategy
+from apiserver.strategy.disruption import PodDisruptionBudgetStrategy
 from apiserver.strategy.endpoints import EndpointSliceStrategy, EndpointsStrategy
-from apiserver.strategy.events import EventStrategy, LeaseStrategy
+from apiserver.strategy.events import EventStrategy, LeaseStrategy, validate_new_event
+from apiserver.strategy.ingresses import IngressClassStrategy, IngressStrategy
 from apiserver.strategy.namespaces import NamespaceStrategy
+from apiserver.strategy.network_policies import NetworkPolicyStrategy
 from apiserver.strategy.nodes import NodeStrategy
 from apiserver.strategy.pods import PodStrategy
+from apiserver.strategy.rbac import ClusterRoleBindingStrategy, ClusterRoleStrategy, RoleBindingStrategy, RoleStrategy
+from apiserver.strategy.runtime_classes import RuntimeClassStrategy
+from apiserver.strategy.scheduling import PriorityClassStrategy
 from apiserver.strategy.services import ServiceStrategy
 
 _ALL: tuple[Strategy[Any], ...] = (
@@ -29,8 +41,24 @@ _ALL: tuple[Strategy[Any], ...] = (
     DeploymentStrategyRules(resources.DEPLOYMENTS),
     EndpointSliceStrategy(resources.ENDPOINT_SLICES),
     LeaseStrategy(resources.LEASES),
+    PodDisruptionBudgetStrategy(resources.POD_DISRUPTION_BUDGETS),
+    IngressStrategy(resources.INGRESSES),
+    IngressClassStrategy(resources.INGRESS_CLASSES),
+    NetworkPolicyStrategy(resources.NETWORK_POLICIES),
+    IPAddressStrategy(resources.IP_ADDRESSES),
+    ServiceCIDRStrategy(resources.SERVICE_CIDRS),
+    RoleStrategy(resources.ROLES),
+    RoleBindingStrategy(resources.ROLE_BINDINGS),
+    ClusterRoleStrategy(resources.CLUSTER_ROLES),
+    ClusterRoleBindingStrategy(resources.CLUSTER_ROLE_BINDINGS),
+    PriorityClassStrategy(resources.PRIORITY_CLASSES),
+    RuntimeClassStrategy(resources.RUNTIME_CLASSES),
+    HorizontalPodAutoscalerStrategy(resources.HORIZONTAL_POD_AUTOSCALERS),
+    CertificateSigningRequestStrategy(resources.CERTIFICATE_SIGNING_REQUESTS),
 )
 
 STRATEGIES: Mapping[Resource, Strategy[Any]] = {strategy.resource: strategy for strategy in _ALL}
 
-__all__ = ["STRATEGIES", "Strategy"]
+FORM_RULES: Mapping[Resource, Callable[[Any], Iterator[FieldError]]] = {resources.EVENTS_V1: validate_new_event}
+
+__all__ = ["FORM_RULES", "STRATEGIES", "Strategy"]

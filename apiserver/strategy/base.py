@@ -1,18 +1,21 @@
 """What the API server asks of a kind: one Strategy for each resource.
 
-A create runs `default`, `prepare_create`, `validate`; an update runs `default`, `prepare_update`, `validate_update`: in this
-order, and each once. `validate_update` includes all of `validate` that the update can have broken, so callers do not call both.
+A create runs `default`, `prepare_create`, `sign`, `validate`; an update runs `default`, `prepare_update`, `sign`,
+`validate_update`: in this order, and each once. `validate_update` includes all of `validate` that the update can have broken,
+so callers do not call both.
 The functions are pure: they change only the object given as new, and `old` is read-only. After `prepare_update` the new object
 may share parts with the old one.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
 from apimachinery import names
 from apimachinery.errors import FieldError
 from apimachinery.kinds.object import Object
 from apimachinery.resources import Resource
+from apiserver.core.request import User
 from apiserver.strategy import meta
 
 T = TypeVar("T", bound=Object)
@@ -51,6 +54,9 @@ class Strategy(Generic[T]):
             _set(new, "status", _get(old, "status"))
         if self.has_generation and self.specification(new) != self.specification(old):
             new.metadata.generation = (old.metadata.generation or 0) + 1
+
+    def sign(self, new: T, old: T | None, user: User, now: datetime) -> None:
+        """Note in the object who writes it, and when, where its kind has a place for that; `old` is None for a new one."""
 
     def default(self, obj: T) -> None:
         """Fill in what was not given, and spell quantities canonically. Idempotent."""

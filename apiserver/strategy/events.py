@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from apimachinery import names
 from apimachinery.errors import FieldError
-from apimachinery.kinds import Event, Lease
+from apimachinery.kinds import Event, EventV1, Lease
 from apiserver.strategy.base import Strategy
 from apiserver.strategy.checks import Errors, named, not_negative, positive, required, required_name
 
@@ -40,6 +40,20 @@ class LeaseStrategy(Strategy[Lease]):
         if spec.preferred_holder and not spec.strategy:
             detail = "may only be specified when `strategy` is defined"
             yield FieldError.forbidden("spec.preferredHolder", detail)
+
+
+def validate_new_event(event: EventV1) -> Errors:
+    """What the newer form asks of a new event beyond the rules of the stored one."""
+    yield from required("eventTime", event.event_time)
+    source = event.deprecated_source
+    for name, value in (
+        ("deprecatedFirstTimestamp", event.deprecated_first_timestamp),
+        ("deprecatedLastTimestamp", event.deprecated_last_timestamp),
+        ("deprecatedCount", event.deprecated_count),
+        ("deprecatedSource", source.component or source.host),
+    ):
+        if value:
+            yield FieldError.invalid(name, value, "needs to be unset")
 
 
 def _validate_namespace(event: Event) -> Errors:

@@ -138,4 +138,5 @@ def is_at(known: Item, dependent: Item, owner: OwnerReference) -> bool:
     """Whether `known` is what the reference names: its kind and name, in the dependent's namespace or in none."""
     namespace = dependent.namespace if known.resource.namespaced else ""
     resource = by_kind(owner.api_version, owner.kind)
-    return known.resource is resource and known.name == owner.name and known.namespace == namespace
+    stored = resource and resource.stored_as
+    return known.resource is stored and known.name == owner.name and known.namespace == namespace

@@ -5,7 +5,7 @@ Pure: `kctl.commands.describe` fetches what a description needs.
 
 from collections.abc import Callable
 
-from kctl.describe import core, network, nodes, pods, workloads
+from kctl.describe import core, network, nodes, pods, policies, workloads
 from kctl.describe.common import Plain, Surroundings
 from kctl.describe.text import Page
 
@@ -23,6 +23,14 @@ DESCRIBERS: dict[tuple[str, str], Describer] = {
     ("apps", "Deployment"): workloads.describe_deployment,
     ("apps", "ReplicaSet"): workloads.describe_replica_set,
     ("discovery.k8s.io", "EndpointSlice"): network.describe_endpoint_slice,
+    ("policy", "PodDisruptionBudget"): policies.describe_budget,
+    ("networking.k8s.io", "Ingress"): policies.describe_ingress,
+    ("networking.k8s.io", "NetworkPolicy"): policies.describe_network_policy,
+    ("rbac.authorization.k8s.io", "Role"): policies.describe_role,
+    ("rbac.authorization.k8s.io", "ClusterRole"): policies.describe_role,
+    ("rbac.authorization.k8s.io", "RoleBinding"): policies.describe_binding,
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): policies.describe_binding,
+    ("autoscaling", "HorizontalPodAutoscaler"): policies.describe_autoscaler,
 }
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apimachinery import patch
-from apimachinery.kinds import ConfigMap, Deployment, Pod, PodSpec, Service, ServiceSpec
+from apimachinery.kinds import ConfigMap, Deployment, Pod, PodDisruptionBudgetSpec, PodSpec, Service, ServiceSpec
 from apimachinery.kinds.meta import ObjectMeta
 from apimachinery.patch import PatchError, PatchFormatError
 
@@ -33,6 +33,13 @@ TCP_AND_UDP = {"ports": [{"port": 53, "protocol": "UDP", "name": "u"}, {"port": 
 
 ROWS = (
     Row("fields merge", ObjectMeta, {"labels": {"a": "1"}}, {"labels": {"b": "2"}}, {"labels": {"a": "1", "b": "2"}}),
+    Row(
+        "an object that is replaced whole",
+        PodDisruptionBudgetSpec,
+        {"selector": {"matchLabels": {"a": "1"}}},
+        {"selector": {"matchLabels": {"b": "2"}}},
+        {"selector": {"matchLabels": {"b": "2"}}},
+    ),
     Row("null deletes", ObjectMeta, {"labels": {"a": "1", "b": "2"}}, {"labels": {"a": None}}, {"labels": {"b": "2"}}),
     Row(
         "elements merge by key",
@@ -230,6 +237,12 @@ def test_what_apply_sends() -> None:
             },
         }
     }
+
+
+def test_apply_sends_whole_what_is_replaced_whole() -> None:
+    before, after = ({"selector": {"matchLabels": {"a": "1", "x": number}}} for number in ("1", "2"))
+    assert patch.three_way_merge_patch(PodDisruptionBudgetSpec, before, after, before) == after
+    assert patch.three_way_merge_patch(PodDisruptionBudgetSpec, after, after, after) == {}
 
 
 def test_an_object_that_apply_did_not_make_loses_nothing() -> None:

@@ -7,7 +7,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from apimachinery.kinds import ConfigMap, Namespace, NamespaceCondition, ObjectMeta, OwnerReference, Pod, ReplicaSet
+from apimachinery.kinds import (
+    ConfigMap,
+    HorizontalPodAutoscaler,
+    Namespace,
+    NamespaceCondition,
+    ObjectMeta,
+    OwnerReference,
+    Pod,
+    ReplicaSet,
+)
 from apimachinery.kinds.object import Object
 from apimachinery.resources import resource_for
 from controller_manager.garbage_collector.core import Delete, Keep, Standing, Strip, Unblock, Verdict, judge
@@ -100,6 +109,15 @@ def test_an_owner_in_another_namespace_is_no_owner() -> None:
     graph = Graph()
     graph.put(item(ReplicaSet(), "rs", namespace="other"))
     assert graph.put(item(Pod(), "p", "rs")) == {"uid-p"}
+
+
+def test_an_owner_may_be_named_in_any_of_its_versions() -> None:
+    graph = Graph()
+    graph.put(item(HorizontalPodAutoscaler(), "a"))
+    owned = item(ConfigMap(), "c")
+    for api_version, present in (("autoscaling/v1", True), ("autoscaling/v2", True), ("apps/v1", False)):
+        owner = OwnerReference(api_version=api_version, kind="HorizontalPodAutoscaler", name="a", uid="uid-a")
+        assert (graph.places(owned, owner) is not None) is present
 
 
 def test_foreground_deletion_looks_at_owner_and_dependents_and_again_when_they_go() -> None:
