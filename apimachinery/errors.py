@@ -256,5 +256,9 @@ def _join(sentence: str, detail: str) -> str:
 
 def _quote(value: object) -> str:
     """A value as JSON, which is how the client wrote it; a long one is cut."""
-    text = msgspec.json.encode(value).decode() if isinstance(value, str | dict | list | bool | None) else str(value)
+    text = (
+        msgspec.json.encode(value).decode()
+        if isinstance(value, str | dict | list | bool | msgspec.Struct | None)
+        else str(value)
+    )
     return text if len(text) <= _QUOTED_MAX else f"{text[:_QUOTED_MAX]}..."
