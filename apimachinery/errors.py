@@ -256,9 +256,6 @@ def _join(sentence: str, detail: str) -> str:
 
 def _quote(value: object) -> str:
     """A value as JSON, which is how the client wrote it; a long one is cut."""
-    text = (
-        msgspec.json.encode(value).decode()
-        if isinstance(value, str | dict | list | bool | msgspec.Struct | None)
-        else str(value)
-    )
+    as_json = isinstance(value, str | dict | list | bool | msgspec.Struct | None)
+    text = msgspec.json.encode(value).decode() if as_json else str(value)
     return text if len(text) <= _QUOTED_MAX else f"{text[:_QUOTED_MAX]}..."

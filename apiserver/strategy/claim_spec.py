@@ -32,11 +32,13 @@ def default_claim_spec(spec: PersistentVolumeClaimSpec) -> None:
             spec.data_source_ref = TypedObjectReference(kind=source.kind, name=source.name, api_group=source.api_group)
         else:
             spec.data_source = None  # it has never been looked at for other kinds
-    elif source is None and reference is not None and not reference.namespace:
-        if (reference.api_group, reference.kind) in (CLAIM, SNAPSHOT):
-            spec.data_source = TypedLocalObjectReference(
-                kind=reference.kind, name=reference.name, api_group=reference.api_group
-            )
+    elif (
+        source is None
+        and reference is not None
+        and not reference.namespace
+        and (reference.api_group, reference.kind) in (CLAIM, SNAPSHOT)
+    ):
+        spec.data_source = TypedLocalObjectReference(kind=reference.kind, name=reference.name, api_group=reference.api_group)
 
 
 def validate_claim_spec(spec: PersistentVolumeClaimSpec, path: str) -> Errors:

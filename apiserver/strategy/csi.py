@@ -1,6 +1,7 @@
 """What CSI drivers tell the cluster: themselves, their nodes, room that is left, and volumes attached to nodes.
 
-Source: the API reference of CSIDriver, CSINode, CSIStorageCapacity and VolumeAttachment; the Kubernetes page "Storage Capacity".
+Source: the Kubernetes page "Storage Capacity"; the API reference of CSIDriver, CSINode, CSIStorageCapacity and
+VolumeAttachment.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

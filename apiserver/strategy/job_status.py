@@ -1,7 +1,8 @@
 """What the status of a Job may say: counts that agree, and conditions that end it once and for all.
 
 A Job that has succeeded or failed says so beforehand (SuccessCriteriaMet, FailureTarget), so that nobody takes it for finished
-while pods of it still run. Source: the Kubernetes page "Jobs", section "Termination of Job pods"; the API reference of JobStatus.
+while pods of it still run.
+Source: the Kubernetes page "Jobs", section "Termination of Job pods"; the API reference of JobStatus.
 """
 
 from apimachinery.errors import FieldError
@@ -67,9 +68,8 @@ def _validate_conditions(true: set[str], before: set[str], path: str) -> Errors:
             yield FieldError.invalid(path, shown, f"cannot set {one}=True and {other}=true conditions")
     for final, announcement in _ANNOUNCED:
         if final in true and announcement not in true:
-            yield FieldError.invalid(
-                path, shown, f"cannot set {final}=True condition without the {announcement}=true condition"
-            )
+            detail = f"cannot set {final}=True condition without the {announcement}=true condition"
+            yield FieldError.invalid(path, shown, detail)
     for condition in _FINAL:
         if condition in before and condition not in true:
             yield FieldError.invalid(path, shown, f"cannot disable the terminal {condition}=True condition")
@@ -82,9 +82,8 @@ def _validate_times(new: Job, old: Job, complete: bool) -> Errors:
         yield FieldError.invalid(path, status.completion_time, detail)
     if status.completion_time is None and complete:
         yield FieldError.required(path, "completionTime is required for Complete jobs")
-    if status.start_time and status.completion_time:
-        if parse_time(status.completion_time) < parse_time(status.start_time):
-            yield FieldError.invalid(path, status.completion_time, "must be equal to or after `startTime`")
+    if status.start_time and status.completion_time and parse_time(status.completion_time) < parse_time(status.start_time):
+        yield FieldError.invalid(path, status.completion_time, "must be equal to or after `startTime`")
     if before.completion_time is not None and status.completion_time != before.completion_time:
         yield FieldError.invalid(path, status.completion_time, "field is immutable")
     if before.start_time is not None and status.start_time != before.start_time and not new.spec.suspend:

@@ -1,7 +1,6 @@
 """Jobs: pods that run to their end. A Job's pods are found by a label with its uid, unless it asks for a selector of its own.
 
-Source: the Kubernetes pages "Jobs", "Automatic Cleanup for Finished Jobs" and "Handling retriable and non-retriable pod failures
-with Pod failure policy"; the API reference of JobSpec.
+Source: the Kubernetes pages "Jobs" and "Automatic Cleanup for Finished Jobs"; the API reference of JobSpec.
 """
 
 from collections.abc import Iterator, Mapping

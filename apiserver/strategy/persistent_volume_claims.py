@@ -1,6 +1,6 @@
 """PersistentVolumeClaims: what they ask for is fixed, but for growth once they have a volume.
 
-Source: the Kubernetes page "Persistent Volumes", sections "Expanding Persistent Volumes Claims" and "Volume Attributes Classes".
+Source: the Kubernetes page "Persistent Volumes", section "Expanding Persistent Volumes Claims".
 """
 
 from collections.abc import Iterator

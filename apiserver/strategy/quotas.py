@@ -1,6 +1,6 @@
 """LimitRanges (what single objects of a namespace may use) and ResourceQuotas (what all of them may use together).
 
-Source: the Kubernetes pages "Limit Ranges" and "Resource Quotas", and the API reference of LimitRangeItem and ResourceQuotaSpec.
+Source: the Kubernetes pages "Limit Ranges" and "Resource Quotas"; the API reference of LimitRangeItem.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,6 +51,15 @@ SCOPES: Mapping[str, frozenset[str]] = {
 }
 """Each scope, with the resources that it can be asked for."""
 
+_ORDER = (
+    ("min", "max", "min"),
+    ("min", "defaultRequest", "defaultRequest"),
+    ("min", "default", "default"),
+    ("defaultRequest", "max", "defaultRequest"),
+    ("defaultRequest", "default", "defaultRequest"),
+    ("default", "max", "default"),
+)
+_WORDS = {"min": "min", "defaultRequest": "default request", "default": "default", "max": "max"}
 _OPPOSITES = (("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating"))
 _EXISTENCE_ONLY = ("BestEffort", "NotBestEffort", "Terminating", "NotTerminating", "CrossNamespacePodAffinity")
 
@@ -135,36 +144,33 @@ def _validate_limited(resource: str, kind: str, path: str) -> Errors:
     """Pods and containers are limited in what they compute with; other objects in anything with a name."""
     for problem in names.qualified_name(resource):
         yield FieldError.invalid(path, resource, problem)
-    if kind in ("Container", "Pod") and "/" not in resource and resource not in POD_LIMITS and not is_huge_page(resource):
-        yield FieldError.invalid(path, resource, "must be a standard resource for containers")
-    elif kind not in ("Container", "Pod") and "/" not in resource and resource not in STANDARD | {"storage"}:
-        if not is_huge_page(resource):
-            yield FieldError.invalid(path, resource, "must be a standard resource type or fully qualified")
+    if "/" in resource or is_huge_page(resource):
+        return
+    if kind in ("Container", "Pod"):
+        if resource not in POD_LIMITS:
+            yield FieldError.invalid(path, resource, "must be a standard resource for containers")
+    elif resource != "storage" and resource not in STANDARD:
+        yield FieldError.invalid(path, resource, "must be a standard resource type or fully qualified")
 
 
 def _validate_order(item: LimitRangeItem, resource: str, path: str) -> Errors:
-    """min ≤ defaultRequest ≤ default ≤ max, as far as they are given."""
-    steps = (
-        ("min", "min", item.min),
-        ("defaultRequest", "default request", item.default_request),
-        ("default", "default", item.default),
-        ("max", "max", item.max),
-    )
-    given = [(field, word, quantities[resource]) for field, word, quantities in steps if resource in quantities]
-    for position, (field, word, lower) in enumerate(given):
-        for other_field, other_word, upper in given[position + 1 :]:
-            if parse_quantity(lower) > parse_quantity(upper):
-                where = other_field if field == "min" and other_field != "max" else field
-                yield FieldError.invalid(
-                    f"{path}.{where}[{resource}]",
-                    upper if where == other_field else lower,
-                    f"{word} value {lower} is greater than {other_word} value {upper}",
-                )
-    asked, limit = item.default_request.get(resource), item.default.get(resource)
-    if asked is not None and limit is not None and not may_overcommit(resource):
-        if parse_quantity(asked) != parse_quantity(limit):
-            detail = f"default value {limit} must equal to defaultRequest value {asked} in {resource}"
-            yield FieldError.invalid(f"{path}.defaultRequest[{resource}]", asked, detail)
+    """min ≤ defaultRequest ≤ default ≤ max, as far as they are given; of two that contradict each other one is blamed."""
+    values = {
+        "min": item.min.get(resource),
+        "defaultRequest": item.default_request.get(resource),
+        "default": item.default.get(resource),
+        "max": item.max.get(resource),
+    }
+    for lower, upper, blamed in _ORDER:
+        low, high = values[lower], values[upper]
+        if low is not None and high is not None and parse_quantity(low) > parse_quantity(high):
+            detail = f"{_WORDS[lower]} value {low} is greater than {_WORDS[upper]} value {high}"
+            yield FieldError.invalid(f"{path}.{blamed}[{resource}]", values[blamed], detail)
+    asked, limit = values["defaultRequest"], values["default"]
+    whole = asked is not None and limit is not None and not may_overcommit(resource)
+    if whole and asked != limit:
+        detail = f"default value {limit} must equal to defaultRequest value {asked} in {resource}"
+        yield FieldError.invalid(f"{path}.defaultRequest[{resource}]", asked, detail)
     yield from _validate_ratio(item, resource, f"{path}.maxLimitRequestRatio[{resource}]")
 
 
