@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from apimachinery.printing import core, network, nodes, pods, workloads
+from apimachinery.printing import batch, core, network, nodes, pods, quotas, storage, workloads
 from apimachinery.printing.shape import Cell, Column, Plain, TableShape
 
 SHAPES: dict[tuple[str, str], TableShape] = {
@@ -25,6 +25,23 @@ SHAPES: dict[tuple[str, str], TableShape] = {
     ("apps", "ReplicaSet"): workloads.REPLICA_SET,
     ("discovery.k8s.io", "EndpointSlice"): network.ENDPOINT_SLICE,
     ("coordination.k8s.io", "Lease"): core.LEASE,
+    ("", "PersistentVolume"): storage.PERSISTENT_VOLUME,
+    ("", "PersistentVolumeClaim"): storage.PERSISTENT_VOLUME_CLAIM,
+    ("", "LimitRange"): quotas.LIMIT_RANGE,
+    ("", "ResourceQuota"): quotas.RESOURCE_QUOTA,
+    ("", "ReplicationController"): workloads.REPLICATION_CONTROLLER,
+    ("", "PodTemplate"): workloads.POD_TEMPLATE,
+    ("apps", "StatefulSet"): workloads.STATEFUL_SET,
+    ("apps", "DaemonSet"): workloads.DAEMON_SET,
+    ("apps", "ControllerRevision"): workloads.CONTROLLER_REVISION,
+    ("batch", "Job"): batch.JOB,
+    ("batch", "CronJob"): batch.CRON_JOB,
+    ("storage.k8s.io", "StorageClass"): storage.STORAGE_CLASS,
+    ("storage.k8s.io", "VolumeAttachment"): storage.VOLUME_ATTACHMENT,
+    ("storage.k8s.io", "VolumeAttributesClass"): storage.VOLUME_ATTRIBUTES_CLASS,
+    ("storage.k8s.io", "CSIDriver"): storage.CSI_DRIVER,
+    ("storage.k8s.io", "CSINode"): storage.CSI_NODE,
+    ("storage.k8s.io", "CSIStorageCapacity"): storage.CSI_STORAGE_CAPACITY,
 }
 
 
