@@ -200,9 +200,7 @@ CSI_DRIVER = TableShape(
     csi_driver_cells,
 )
 
-CSI_NODE = TableShape(
-    (NAME, Column("Drivers", "integer", description="How many drivers run on the node."), AGE), csi_node_cells
-)
+CSI_NODE = TableShape((NAME, Column("Drivers", "integer", description="How many drivers it runs."), AGE), csi_node_cells)
 
 CSI_STORAGE_CAPACITY = TableShape(
     (

@@ -5,7 +5,7 @@ Pure: `kctl.commands.describe` fetches what a description needs.
 
 from collections.abc import Callable
 
-from kctl.describe import core, network, nodes, pods, workloads
+from kctl.describe import batch, core, network, nodes, pods, quotas, storage, workloads
 from kctl.describe.common import Plain, Surroundings
 from kctl.describe.text import Page
 
@@ -23,6 +23,16 @@ DESCRIBERS: dict[tuple[str, str], Describer] = {
     ("apps", "Deployment"): workloads.describe_deployment,
     ("apps", "ReplicaSet"): workloads.describe_replica_set,
     ("discovery.k8s.io", "EndpointSlice"): network.describe_endpoint_slice,
+    ("", "PersistentVolume"): storage.describe_persistent_volume,
+    ("", "PersistentVolumeClaim"): storage.describe_persistent_volume_claim,
+    ("", "LimitRange"): quotas.describe_limit_range,
+    ("", "ResourceQuota"): quotas.describe_resource_quota,
+    ("", "ReplicationController"): workloads.describe_replication_controller,
+    ("apps", "StatefulSet"): workloads.describe_stateful_set,
+    ("apps", "DaemonSet"): workloads.describe_daemon_set,
+    ("batch", "Job"): batch.describe_job,
+    ("batch", "CronJob"): batch.describe_cron_job,
+    ("storage.k8s.io", "StorageClass"): storage.describe_storage_class,
 }
 
 
