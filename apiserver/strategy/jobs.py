@@ -57,6 +57,7 @@ class JobStrategy(Strategy[Job]):
         super().prepare_create(obj)
         if not obj.spec.manual_selector:
             _generate_selector(obj)
+            self.default(obj)  # a template without labels of its own has some now
 
     def validate(self, obj: Job) -> list[FieldError]:
         found = super().validate(obj)

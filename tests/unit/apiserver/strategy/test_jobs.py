@@ -223,7 +223,7 @@ def test_defaults() -> None:
         "suspend": False,
     }
     assert spec["template"]["metadata"]["labels"] == OWN
-    assert "labels" not in plain["metadata"]
+    assert plain["metadata"]["labels"] == OWN
 
 
 @pytest.mark.parametrize(
