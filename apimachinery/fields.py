@@ -11,10 +11,12 @@ from typing import Any
 from apimachinery.resources import (
     CERTIFICATE_SIGNING_REQUESTS,
     EVENTS,
+    JOBS,
     NAMESPACES,
     NODES,
     PODS,
     REPLICA_SETS,
+    REPLICATION_CONTROLLERS,
     SECRETS,
     SERVICES,
     Resource,
@@ -84,6 +86,8 @@ _SELECTABLE: dict[Resource, tuple[str, ...]] = {
     SERVICES: ("spec.clusterIP", "spec.type"),
     REPLICA_SETS: ("status.replicas",),
     CERTIFICATE_SIGNING_REQUESTS: ("spec.signerName",),
+    REPLICATION_CONTROLLERS: ("status.replicas",),
+    JOBS: ("status.successful",),
     EVENTS: (
         "involvedObject.kind",
         "involvedObject.namespace",
@@ -103,6 +107,11 @@ _SELECTABLE: dict[Resource, tuple[str, ...]] = {
 def selectable(resource: Resource) -> tuple[str, ...]:
     """The paths that objects of this resource can be selected by."""
     return _COMMON + _SELECTABLE.get(resource, ())
+
+
+def read_paths(resource: Resource) -> tuple[str, ...]:
+    """Where in an object `extract` looks."""
+    return tuple(_ELSEWHERE.get((resource, path), path) for path in selectable(resource))
 
 
 def parse(text: str, resource: Resource | None = None) -> FieldSelector:
@@ -156,9 +165,17 @@ def _read_ips(plain: Mapping[str, Any], path: str) -> str:
     return ",".join(entry.get("ip", "") for entry in status.get("podIPs") or ())
 
 
+def _read_succeeded(plain: Mapping[str, Any], path: str) -> str:
+    return _read(plain, _ELSEWHERE[JOBS, path]) or "0"
+
+
+_ELSEWHERE: dict[tuple[Resource, str], str] = {(JOBS, "status.successful"): "status.succeeded"}
+"""Selectors that have a name of their own for a field of the object."""
+
 _READERS: dict[tuple[Resource, str], Callable[[Mapping[str, Any], str], str]] = {
     (NODES, "spec.unschedulable"): _read_boolean,
     (PODS, "spec.hostNetwork"): _read_boolean,
     (PODS, "status.podIPs"): _read_ips,
     (EVENTS, "source"): _read_source,
+    (JOBS, "status.successful"): _read_succeeded,
 }

@@ -126,6 +126,23 @@ def _apps(plural: str, cls: type[Object], **more: object) -> Resource:
     return Resource("apps", "v1", plural, cls.__name__, cls, singular=cls.__name__.lower(), **more)  # type: ignore[arg-type]
 
 
+def _batch(plural: str, cls: type[Object], **more: object) -> Resource:
+    return Resource("batch", "v1", plural, cls.__name__, cls, singular=cls.__name__.lower(), **more)  # type: ignore[arg-type]
+
+
+def _storage(plural: str, cls: type[Object], *, namespaced: bool = False, **more: object) -> Resource:
+    return Resource(
+        "storage.k8s.io",
+        "v1",
+        plural,
+        cls.__name__,
+        cls,
+        namespaced=namespaced,
+        singular=cls.__name__.lower(),
+        **more,  # type: ignore[arg-type]
+    )
+
+
 POD_SUBRESOURCES = ("status", "binding", "eviction", "log", "exec", "attach", "portforward")
 
 NAMESPACES = _core("namespaces", kinds.Namespace, namespaced=False, short_names=("ns",), subresources=("status", "finalize"))
@@ -262,6 +279,35 @@ REVIEWS: tuple[Resource, ...] = (
     SELF_SUBJECT_RULES_REVIEWS,
 )
 """Rows that answer a question and store nothing."""
+PERSISTENT_VOLUMES = _core(
+    "persistentvolumes", kinds.PersistentVolume, namespaced=False, short_names=("pv",), subresources=("status",)
+)
+PERSISTENT_VOLUME_CLAIMS = _core(
+    "persistentvolumeclaims", kinds.PersistentVolumeClaim, short_names=("pvc",), subresources=("status",)
+)
+LIMIT_RANGES = _core("limitranges", kinds.LimitRange, short_names=("limits",))
+RESOURCE_QUOTAS = _core("resourcequotas", kinds.ResourceQuota, short_names=("quota",), subresources=("status",))
+REPLICATION_CONTROLLERS = _core(
+    "replicationcontrollers",
+    kinds.ReplicationController,
+    short_names=("rc",),
+    categories=("all",),
+    subresources=("status", "scale"),
+)
+POD_TEMPLATES = _core("podtemplates", kinds.PodTemplate)
+STATEFUL_SETS = _apps(
+    "statefulsets", kinds.StatefulSet, short_names=("sts",), categories=("all",), subresources=("status", "scale")
+)
+DAEMON_SETS = _apps("daemonsets", kinds.DaemonSet, short_names=("ds",), categories=("all",), subresources=("status",))
+CONTROLLER_REVISIONS = _apps("controllerrevisions", kinds.ControllerRevision)
+JOBS = _batch("jobs", kinds.Job, categories=("all",), subresources=("status",))
+CRON_JOBS = _batch("cronjobs", kinds.CronJob, short_names=("cj",), categories=("all",), subresources=("status",))
+STORAGE_CLASSES = _storage("storageclasses", kinds.StorageClass, short_names=("sc",))
+VOLUME_ATTACHMENTS = _storage("volumeattachments", kinds.VolumeAttachment, subresources=("status",))
+VOLUME_ATTRIBUTES_CLASSES = _storage("volumeattributesclasses", kinds.VolumeAttributesClass, short_names=("vac",))
+CSI_DRIVERS = _storage("csidrivers", kinds.CSIDriver)
+CSI_NODES = _storage("csinodes", kinds.CSINode)
+CSI_STORAGE_CAPACITIES = _storage("csistoragecapacities", kinds.CSIStorageCapacity, namespaced=True)
 
 RESOURCES: tuple[Resource, ...] = (
     NAMESPACES,
@@ -291,6 +337,23 @@ RESOURCES: tuple[Resource, ...] = (
     RUNTIME_CLASSES,
     HORIZONTAL_POD_AUTOSCALERS,
     CERTIFICATE_SIGNING_REQUESTS,
+    PERSISTENT_VOLUMES,
+    PERSISTENT_VOLUME_CLAIMS,
+    LIMIT_RANGES,
+    RESOURCE_QUOTAS,
+    REPLICATION_CONTROLLERS,
+    POD_TEMPLATES,
+    STATEFUL_SETS,
+    DAEMON_SETS,
+    CONTROLLER_REVISIONS,
+    JOBS,
+    CRON_JOBS,
+    STORAGE_CLASSES,
+    VOLUME_ATTACHMENTS,
+    VOLUME_ATTRIBUTES_CLASSES,
+    CSI_DRIVERS,
+    CSI_NODES,
+    CSI_STORAGE_CAPACITIES,
 )
 """Rows whose objects are stored: what caches, controllers and clean-ups go through."""
 

@@ -42,8 +42,8 @@ FreeForm: TypeAlias = Any
 class Merge:
     """How patches merge a field: a strategic merge patch reads `patch` and `merge_key`, server-side apply the rest.
 
-    patch: "", "merge", "retainKeys", "merge,retainKeys" or "replace"; list_type: "", "atomic", "set" or "map"; map_type: "" or
-    "atomic".
+    patch: "", "merge", "retainKeys", "merge,retainKeys" or "replace"; list_type: "", "atomic", "set" or "map"; map_type: "",
+    "atomic" or "granular".
     Source: the `x-kubernetes-*` extensions of Kubernetes' OpenAPI document.
     """
 

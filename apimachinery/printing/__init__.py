@@ -7,7 +7,19 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from apimachinery.printing import autoscaling, core, network, nodes, pods, policies, routes, workloads
+from apimachinery.printing import (
+    autoscaling,
+    batch,
+    core,
+    network,
+    nodes,
+    pods,
+    policies,
+    quotas,
+    routes,
+    storage,
+    workloads,
+)
 from apimachinery.printing.shape import Cell, Column, Plain, TableShape
 
 SHAPES: dict[tuple[str, str], TableShape] = {
@@ -39,6 +51,23 @@ SHAPES: dict[tuple[str, str], TableShape] = {
     ("node.k8s.io", "RuntimeClass"): policies.RUNTIME_CLASS,
     ("autoscaling", "HorizontalPodAutoscaler"): autoscaling.AUTOSCALER,
     ("certificates.k8s.io", "CertificateSigningRequest"): policies.CERTIFICATE_REQUEST,
+    ("", "PersistentVolume"): storage.PERSISTENT_VOLUME,
+    ("", "PersistentVolumeClaim"): storage.PERSISTENT_VOLUME_CLAIM,
+    ("", "LimitRange"): quotas.LIMIT_RANGE,
+    ("", "ResourceQuota"): quotas.RESOURCE_QUOTA,
+    ("", "ReplicationController"): workloads.REPLICATION_CONTROLLER,
+    ("", "PodTemplate"): workloads.POD_TEMPLATE,
+    ("apps", "StatefulSet"): workloads.STATEFUL_SET,
+    ("apps", "DaemonSet"): workloads.DAEMON_SET,
+    ("apps", "ControllerRevision"): workloads.CONTROLLER_REVISION,
+    ("batch", "Job"): batch.JOB,
+    ("batch", "CronJob"): batch.CRON_JOB,
+    ("storage.k8s.io", "StorageClass"): storage.STORAGE_CLASS,
+    ("storage.k8s.io", "VolumeAttachment"): storage.VOLUME_ATTACHMENT,
+    ("storage.k8s.io", "VolumeAttributesClass"): storage.VOLUME_ATTRIBUTES_CLASS,
+    ("storage.k8s.io", "CSIDriver"): storage.CSI_DRIVER,
+    ("storage.k8s.io", "CSINode"): storage.CSI_NODE,
+    ("storage.k8s.io", "CSIStorageCapacity"): storage.CSI_STORAGE_CAPACITY,
 }
 
 

@@ -28,7 +28,7 @@ def index_for(resource: Resource) -> Index:
 
 def _partial(resource: Resource) -> type[msgspec.Struct]:
     tree: dict[str, Any] = {}
-    for path in fields.selectable(resource):
+    for path in fields.read_paths(resource):
         _plant(tree, path.split("."))
     tree.setdefault("metadata", {})["labels"] = dict[str, str]
     return _struct(resource.kind, tree)

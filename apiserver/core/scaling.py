@@ -4,13 +4,21 @@ from typing import Any
 
 from apimachinery import codec, errors, labels
 from apimachinery.errors import FieldError
-from apimachinery.kinds import Deployment, ReplicaSet, Scale, ScaleSpec, ScaleStatus
-from apimachinery.kinds.meta import ObjectMeta
+from apimachinery.kinds import (
+    Deployment,
+    ReplicaSet,
+    ReplicationController,
+    Scale,
+    ScaleSpec,
+    ScaleStatus,
+    StatefulSet,
+)
+from apimachinery.kinds.meta import LabelSelector, ObjectMeta
 from apimachinery.kinds.object import Object
 
 
 def scale_of(obj: Object) -> Scale:
-    """The Scale of a Deployment or ReplicaSet."""
+    """The Scale of a workload; raises ApiError (404) for a kind that has none."""
     workload = _workload(obj)
     meta = workload.metadata
     return Scale(
@@ -22,7 +30,7 @@ def scale_of(obj: Object) -> Scale:
             creation_timestamp=meta.creation_timestamp,
         ),
         spec=ScaleSpec(replicas=workload.spec.replicas),
-        status=ScaleStatus(replicas=workload.status.replicas or 0, selector=str(labels.from_struct(workload.spec.selector))),
+        status=ScaleStatus(replicas=workload.status.replicas or 0, selector=_selector_text(workload.spec.selector)),
     )
 
 
@@ -38,6 +46,11 @@ def rescaled(obj: Object, scale: Scale) -> Object:
 
 
 def _workload(obj: Object) -> Any:
-    if not isinstance(obj, Deployment | ReplicaSet):
+    if not isinstance(obj, Deployment | ReplicaSet | ReplicationController | StatefulSet):
         raise errors.no_such_path()
     return obj
+
+
+def _selector_text(selector: LabelSelector | dict[str, str]) -> str:
+    """A ReplicationController selects by labels alone."""
+    return str(labels.from_struct(LabelSelector(match_labels=selector) if isinstance(selector, dict) else selector))

@@ -14,18 +14,33 @@ from apiserver.strategy.base import Strategy
 from apiserver.strategy.certificates import CertificateSigningRequestStrategy
 from apiserver.strategy.cluster_addresses import IPAddressStrategy, ServiceCIDRStrategy
 from apiserver.strategy.configuration import ConfigMapStrategy, SecretStrategy
+from apiserver.strategy.cron_jobs import CronJobStrategy
+from apiserver.strategy.csi import (
+    CSIDriverStrategy,
+    CSINodeStrategy,
+    CSIStorageCapacityStrategy,
+    VolumeAttachmentStrategy,
+)
+from apiserver.strategy.daemon_sets import ControllerRevisionStrategy, DaemonSetStrategy
 from apiserver.strategy.disruption import PodDisruptionBudgetStrategy
 from apiserver.strategy.endpoints import EndpointSliceStrategy, EndpointsStrategy
 from apiserver.strategy.events import EventStrategy, LeaseStrategy, validate_new_event
 from apiserver.strategy.ingresses import IngressClassStrategy, IngressStrategy
+from apiserver.strategy.jobs import JobStrategy
 from apiserver.strategy.namespaces import NamespaceStrategy
 from apiserver.strategy.network_policies import NetworkPolicyStrategy
 from apiserver.strategy.nodes import NodeStrategy
+from apiserver.strategy.persistent_volume_claims import PersistentVolumeClaimStrategy
+from apiserver.strategy.persistent_volumes import PersistentVolumeStrategy
 from apiserver.strategy.pods import PodStrategy
+from apiserver.strategy.quotas import LimitRangeStrategy, ResourceQuotaStrategy
 from apiserver.strategy.rbac import ClusterRoleBindingStrategy, ClusterRoleStrategy, RoleBindingStrategy, RoleStrategy
+from apiserver.strategy.replication import PodTemplateStrategy, ReplicationControllerStrategy
 from apiserver.strategy.runtime_classes import RuntimeClassStrategy
 from apiserver.strategy.scheduling import PriorityClassStrategy
 from apiserver.strategy.services import ServiceStrategy
+from apiserver.strategy.stateful_sets import StatefulSetStrategy
+from apiserver.strategy.storage_classes import StorageClassStrategy, VolumeAttributesClassStrategy
 
 _ALL: tuple[Strategy[Any], ...] = (
     NamespaceStrategy(resources.NAMESPACES),
@@ -55,6 +70,23 @@ _ALL: tuple[Strategy[Any], ...] = (
     RuntimeClassStrategy(resources.RUNTIME_CLASSES),
     HorizontalPodAutoscalerStrategy(resources.HORIZONTAL_POD_AUTOSCALERS),
     CertificateSigningRequestStrategy(resources.CERTIFICATE_SIGNING_REQUESTS),
+    PersistentVolumeStrategy(resources.PERSISTENT_VOLUMES),
+    PersistentVolumeClaimStrategy(resources.PERSISTENT_VOLUME_CLAIMS),
+    LimitRangeStrategy(resources.LIMIT_RANGES),
+    ResourceQuotaStrategy(resources.RESOURCE_QUOTAS),
+    ReplicationControllerStrategy(resources.REPLICATION_CONTROLLERS),
+    PodTemplateStrategy(resources.POD_TEMPLATES),
+    StatefulSetStrategy(resources.STATEFUL_SETS),
+    DaemonSetStrategy(resources.DAEMON_SETS),
+    ControllerRevisionStrategy(resources.CONTROLLER_REVISIONS),
+    JobStrategy(resources.JOBS),
+    CronJobStrategy(resources.CRON_JOBS),
+    StorageClassStrategy(resources.STORAGE_CLASSES),
+    VolumeAttachmentStrategy(resources.VOLUME_ATTACHMENTS),
+    VolumeAttributesClassStrategy(resources.VOLUME_ATTRIBUTES_CLASSES),
+    CSIDriverStrategy(resources.CSI_DRIVERS),
+    CSINodeStrategy(resources.CSI_NODES),
+    CSIStorageCapacityStrategy(resources.CSI_STORAGE_CAPACITIES),
 )
 
 STRATEGIES: Mapping[Resource, Strategy[Any]] = {strategy.resource: strategy for strategy in _ALL}

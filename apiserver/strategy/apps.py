@@ -6,23 +6,18 @@ Source: the Kubernetes pages "ReplicaSet" and "Deployments".
 from collections.abc import Iterator
 from typing import Any
 
-from apimachinery import labels
 from apimachinery.errors import FieldError
 from apimachinery.kinds import (
     Deployment,
     DeploymentStrategy,
-    LabelSelector,
-    PodTemplateSpec,
     ReplicaSet,
     RollingUpdateDeployment,
 )
-from apimachinery.kinds.base import IntOrString
 from apiserver.strategy.base import Strategy
-from apiserver.strategy.checks import Errors, count_or_percentage, not_negative, one_of, percentage, unchanged
+from apiserver.strategy.checks import Errors, count_or_percentage, not_negative, one_of, unchanged
 from apiserver.strategy.pod_defaults import default_pod_spec
-from apiserver.strategy.pod_spec import validate_template
 from apiserver.strategy.pod_warnings import pod_spec_warnings
-from apiserver.strategy.selectors import is_empty, validate_label_selector
+from apiserver.strategy.templates import is_zero, validate_counts, validate_selected_template, validate_share
 
 
 class ReplicaSetStrategy(Strategy[ReplicaSet]):
@@ -38,7 +33,7 @@ class ReplicaSetStrategy(Strategy[ReplicaSet]):
         spec = obj.spec
         yield from not_negative("spec.replicas", spec.replicas)
         yield from not_negative("spec.minReadySeconds", spec.min_ready_seconds)
-        yield from validate_selected_template(spec.selector, spec.template, "spec")
+        yield from validate_selected_template(spec.selector, spec.template, "spec", "ReplicaSet")
 
     def check_update(self, new: ReplicaSet, old: ReplicaSet, subresource: str) -> Iterator[FieldError]:
         return unchanged("spec.selector", new.spec.selector, old.spec.selector)
@@ -51,7 +46,7 @@ class ReplicaSetStrategy(Strategy[ReplicaSet]):
             "readyReplicas": status.ready_replicas,
             "availableReplicas": status.available_replicas,
         }
-        yield from _validate_counts(counts, status.observed_generation)
+        yield from validate_counts(counts, status.observed_generation)
 
     def warnings(self, obj: ReplicaSet) -> list[str]:
         return list(pod_spec_warnings(obj.spec.template.spec, "spec.template.spec"))
@@ -101,7 +96,7 @@ class DeploymentStrategyRules(Strategy[Deployment]):
         deadline_s, ready_s = spec.progress_deadline_seconds, spec.min_ready_seconds or 0
         if deadline_s is not None and deadline_s <= ready_s:
             yield FieldError.invalid("spec.progressDeadlineSeconds", deadline_s, "must be greater than minReadySeconds")
-        yield from validate_selected_template(spec.selector, spec.template, "spec")
+        yield from validate_selected_template(spec.selector, spec.template, "spec", "Deployment")
         yield from validate_replacement(spec.strategy, "spec.strategy")
 
     def check_update(self, new: Deployment, old: Deployment, subresource: str) -> Iterator[FieldError]:
@@ -116,31 +111,12 @@ class DeploymentStrategyRules(Strategy[Deployment]):
             "availableReplicas": status.available_replicas,
             "unavailableReplicas": status.unavailable_replicas,
         }
-        yield from _validate_counts(counts, status.observed_generation)
+        yield from validate_counts(counts, status.observed_generation)
         if (status.collision_count or 0) < (old.status.collision_count or 0):
             yield FieldError.invalid("status.collisionCount", status.collision_count, "cannot be decremented")
 
     def warnings(self, obj: Deployment) -> list[str]:
         return list(pod_spec_warnings(obj.spec.template.spec, "spec.template.spec"))
-
-
-def validate_selected_template(selector: LabelSelector, template: PodTemplateSpec, path: str) -> Errors:
-    """A selector, and the template of pods that it must select and that must be kept running."""
-    selector_path, template_path = f"{path}.selector", f"{path}.template"
-    errors = list(validate_label_selector(selector, selector_path))
-    yield from errors
-    if is_empty(selector):
-        yield FieldError.required(selector_path, "an empty selector is invalid for a Deployment or ReplicaSet")
-    elif not errors and not labels.from_struct(selector).matches(template.metadata.labels):
-        detail = "`selector` does not match template `labels`"
-        yield FieldError.invalid(f"{template_path}.metadata.labels", template.metadata.labels, detail)
-    yield from validate_template(template, template_path)
-    if template.spec.restart_policy not in ("", "Always"):
-        where = f"{template_path}.spec.restartPolicy"
-        yield FieldError.not_supported(where, template.spec.restart_policy, ("Always",))
-    if template.spec.active_deadline_seconds is not None:
-        where = f"{template_path}.spec.activeDeadlineSeconds"
-        yield FieldError.forbidden(where, "activeDeadlineSeconds in a ReplicaSet or Deployment is not supported")
 
 
 def validate_replacement(strategy: DeploymentStrategy, path: str) -> Errors:
@@ -156,29 +132,8 @@ def validate_replacement(strategy: DeploymentStrategy, path: str) -> Errors:
     if rolling is None:
         yield FieldError.required(where, "this should be defaulted and never be nil")
         return
-    yield from count_or_percentage(f"{where}.maxUnavailable", rolling.max_unavailable)
+    yield from validate_share(f"{where}.maxUnavailable", rolling.max_unavailable)
     yield from count_or_percentage(f"{where}.maxSurge", rolling.max_surge)
-    if (percentage(rolling.max_unavailable) or 0) > 100:
-        yield FieldError.invalid(f"{where}.maxUnavailable", rolling.max_unavailable, "must not be greater than 100%")
-    if _is_zero(rolling.max_unavailable) and _is_zero(rolling.max_surge):
+    if is_zero(rolling.max_unavailable) and is_zero(rolling.max_surge):
         detail = "may not be 0 when `maxSurge` is 0"
         yield FieldError.invalid(f"{where}.maxUnavailable", rolling.max_unavailable, detail)
-
-
-def _is_zero(value: IntOrString | None) -> bool:
-    return value in (0, None) or percentage(value) == 0
-
-
-def _validate_counts(counts: dict[str, int | None], observed_generation: int | None) -> Errors:
-    """Counts of a status: none negative, and no part larger than all."""
-    for name, count in counts.items():
-        yield from not_negative(f"status.{name}", count)
-    yield from not_negative("status.observedGeneration", observed_generation)
-    total = counts["replicas"] or 0
-    for name, count in counts.items():
-        if name not in ("replicas", "unavailableReplicas") and count is not None and count > max(total, 0):
-            yield FieldError.invalid(f"status.{name}", count, "cannot be greater than status.replicas")
-    if (counts["availableReplicas"] or 0) > (counts["readyReplicas"] or 0):
-        yield FieldError.invalid(
-            "status.availableReplicas", counts["availableReplicas"], "cannot be greater than readyReplicas"
-        )

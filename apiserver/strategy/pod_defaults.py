@@ -9,12 +9,14 @@ from apimachinery.kinds import (
     EmptyDirVolumeSource,
     EphemeralContainer,
     HTTPGetAction,
+    PersistentVolumeSpec,
     PodSecurityContext,
     PodSpec,
     Probe,
     ResourceRequirements,
     Volume,
 )
+from apiserver.strategy.claim_spec import default_claim_spec
 from apiserver.strategy.quantities import canonical_quantity, canonicalize
 
 DEFAULT_FILE_MODE = 0o644
@@ -103,7 +105,7 @@ def default_volume(volume: Volume) -> None:
         volume.image.pull_policy = volume.image.pull_policy or pull_policy(volume.image.reference)
     _default_projections(volume)
     _default_claim_template(volume)
-    _default_network_volume(volume)
+    default_network_sources(volume)
 
 
 def _default_projections(volume: Volume) -> None:
@@ -123,12 +125,11 @@ def _default_projections(volume: Volume) -> None:
 def _default_claim_template(volume: Volume) -> None:
     template = volume.ephemeral.volume_claim_template if volume.ephemeral else None
     if template is not None:
-        template.spec.volume_mode = template.spec.volume_mode or "Filesystem"
-        canonicalize(template.spec.resources.limits)
-        canonicalize(template.spec.resources.requests)
+        default_claim_spec(template.spec)
 
 
-def _default_network_volume(volume: Volume) -> None:
+def default_network_sources(volume: Volume | PersistentVolumeSpec) -> None:
+    """What single sources leave open, in pods and in PersistentVolumes."""
     if volume.iscsi is not None:
         volume.iscsi.iscsi_interface = volume.iscsi.iscsi_interface or "default"
     if volume.rbd is not None:

@@ -34,13 +34,13 @@ from apiserver.strategy.checks import (
     required,
     required_name,
 )
+from apiserver.strategy.claim_spec import validate_claim_spec
 from apiserver.strategy.pod_environment import VOLUME_FIELDS, validate_field_reference, validate_resource_reference
 from apiserver.strategy.quantities import validate_quantity
 from apiserver.strategy.selectors import validate_label_selector
 
 TOKEN_SECONDS_MIN = 600
 TOKEN_SECONDS_MAX = 1 << 32
-ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 HOST_PATH_TYPES = ("BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket")
 
 
@@ -63,11 +63,15 @@ def _validate_source(volume: Volume, path: str) -> Errors:
     }
     yield from exactly_one(path, list(given), "volume type")
     for wire_name, source in given.items():
-        where = f"{path}.{wire_name}"
-        for member in _REQUIRED.get(wire_name, ()):
-            yield from required(f"{where}.{member}", _by_wire_name(source, member))
-        if (rule := _RULES.get(wire_name)) is not None:
-            yield from rule(source, where)
+        yield from validate_source_members(wire_name, source, f"{path}.{wire_name}")
+
+
+def validate_source_members(wire_name: str, source: Any, path: str) -> Errors:
+    """What one source needs, by the name that it has in a volume; PersistentVolumes have most of them too."""
+    for member in _REQUIRED.get(wire_name, ()):
+        yield from required(f"{path}.{member}", _by_wire_name(source, member))
+    if (rule := _RULES.get(wire_name)) is not None:
+        yield from rule(source, path)
 
 
 def _by_wire_name(source: Any, member: str) -> Any:
@@ -216,18 +220,7 @@ def _validate_ephemeral(source: EphemeralVolumeSource, path: str) -> Errors:
     if template is None:
         yield FieldError.required(f"{path}.volumeClaimTemplate")
         return
-    where = f"{path}.volumeClaimTemplate.spec"
-    if not template.spec.access_modes:
-        yield FieldError.required(f"{where}.accessModes", "at least 1 access mode is required")
-    for index, mode in enumerate(template.spec.access_modes):
-        yield from one_of(f"{where}.accessModes[{index}]", mode, ACCESS_MODES)
-    requests = template.spec.resources.requests
-    if "storage" not in requests:
-        yield FieldError.required(f"{where}.resources[storage]")
-    else:
-        yield from validate_quantity(f"{where}.resources[storage]", requests["storage"])
-    yield from optional_one_of(f"{where}.volumeMode", template.spec.volume_mode, ("Block", "Filesystem"))
-    yield from validate_label_selector(template.spec.selector, f"{where}.selector")
+    yield from validate_claim_spec(template.spec, f"{path}.volumeClaimTemplate.spec")
 
 
 def _validate_image(source: ImageVolumeSource, path: str) -> Errors:

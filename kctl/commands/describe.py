@@ -12,7 +12,7 @@ from kctl.options import command, option, switch
 from kctl.session import Session
 from kctl.targets import Target
 
-_WITHOUT_EVENTS = ("Secret", "Namespace", "Event")
+_WITHOUT_EVENTS = ("Secret", "Namespace", "Event", "LimitRange", "ResourceQuota")
 
 
 @command("describe")
@@ -101,8 +101,10 @@ def _related(session: Session, target: Target, item: dict[str, Any]) -> dict[str
     match target.resource.kind:
         case "Deployment":
             return {"replicasets": listed("apps/v1", "ReplicaSet", pods.selector_of(item))}
-        case "ReplicaSet":
+        case "ReplicaSet" | "ReplicationController" | "StatefulSet" | "DaemonSet":
             return {"pods": listed("v1", "Pod", pods.selector_of(item))}
+        case "PersistentVolumeClaim":
+            return {"pods": listed("v1", "Pod")}
         case "Service":
             return {"endpointslices": listed("discovery.k8s.io/v1", "EndpointSlice", f"kubernetes.io/service-name={name}")}
         case "Node":

@@ -5,7 +5,7 @@ Pure: `kctl.commands.describe` fetches what a description needs.
 
 from collections.abc import Callable
 
-from kctl.describe import core, network, nodes, pods, policies, workloads
+from kctl.describe import batch, core, network, nodes, pods, policies, quotas, storage, workloads
 from kctl.describe.common import Plain, Surroundings
 from kctl.describe.text import Page
 
@@ -31,6 +31,16 @@ DESCRIBERS: dict[tuple[str, str], Describer] = {
     ("rbac.authorization.k8s.io", "RoleBinding"): policies.describe_binding,
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"): policies.describe_binding,
     ("autoscaling", "HorizontalPodAutoscaler"): policies.describe_autoscaler,
+    ("", "PersistentVolume"): storage.describe_persistent_volume,
+    ("", "PersistentVolumeClaim"): storage.describe_persistent_volume_claim,
+    ("", "LimitRange"): quotas.describe_limit_range,
+    ("", "ResourceQuota"): quotas.describe_resource_quota,
+    ("", "ReplicationController"): workloads.describe_replication_controller,
+    ("apps", "StatefulSet"): workloads.describe_stateful_set,
+    ("apps", "DaemonSet"): workloads.describe_daemon_set,
+    ("batch", "Job"): batch.describe_job,
+    ("batch", "CronJob"): batch.describe_cron_job,
+    ("storage.k8s.io", "StorageClass"): storage.describe_storage_class,
 }
 
 

@@ -96,8 +96,7 @@ def volumes(page: Page, listed: Sequence[Plain]) -> None:
     for volume in listed:
         page.line(f"{volume.get('name')}:", 1)
         kind = next((key for key in volume if key != "name"), "emptyDir")
-        page.field("Type", _VOLUME_TITLES.get(kind, kind[:1].upper() + kind[1:]), 2)
-        _volume_source(page, kind, volume.get(kind) or {})
+        volume_source(page, kind, volume.get(kind) or {})
 
 
 def toleration_text(toleration: Plain) -> str:
@@ -264,7 +263,9 @@ def _mounts(page: Page, container: Plain) -> None:
         page.line(f"{mount.get('mountPath')} from {mount.get('name')} ({','.join(flags)})", 3)
 
 
-def _volume_source(page: Page, kind: str, source: Plain) -> None:
+def volume_source(page: Page, kind: str, source: Plain) -> None:
+    """Where the contents of a volume come from."""
+    page.field("Type", _VOLUME_TITLES.get(kind, kind[:1].upper() + kind[1:]), 2)
     match kind:
         case "emptyDir":
             page.field("Medium", source.get("medium", ""), 2)

@@ -1,6 +1,6 @@
-"""Descriptions of Deployments and ReplicaSets."""
+"""Descriptions of the workloads that keep pods running."""
 
-from apimachinery.printing.shape import selector_text
+from apimachinery.printing.shape import labels_text, selector_text
 from kctl import rollouts
 from kctl.describe.common import (
     Plain,
@@ -15,6 +15,7 @@ from kctl.describe.common import (
     metadata_of,
 )
 from kctl.describe.pods import describe_template
+from kctl.describe.storage import describe_claim_template
 from kctl.describe.text import Page
 
 _CONDITION_COLUMNS = (("Type", "type"), ("Status", "status"), ("Reason", "reason"))
@@ -55,6 +56,73 @@ def describe_deployment(deployment: Plain, around: Surroundings) -> Page:
 
 def describe_replica_set(replica_set: Plain, around: Surroundings) -> Page:
     """`around.of("pods")`: the pods that it selects."""
+    return _replicas(replica_set, selector_text((replica_set.get("spec") or {}).get("selector")), around)
+
+
+def describe_replication_controller(controller: Plain, around: Surroundings) -> Page:
+    """`around.of("pods")`: the pods that it selects."""
+    return _replicas(controller, labels_text((controller.get("spec") or {}).get("selector")), around)
+
+
+def describe_stateful_set(stateful_set: Plain, around: Surroundings) -> Page:
+    """`around.of("pods")`: the pods that it selects."""
+    page, spec, status, metadata = (
+        Page(),
+        stateful_set.get("spec") or {},
+        stateful_set.get("status") or {},
+        metadata_of(stateful_set),
+    )
+    heading(page, stateful_set)
+    page.field("CreationTimestamp", long_time(metadata.get("creationTimestamp")))
+    page.field("Selector", selector_text(spec.get("selector")))
+    labels(page, metadata.get("labels"))
+    annotations(page, metadata.get("annotations"))
+    page.field("Replicas", f"{_desired(spec)} desired | {status.get('replicas') or 0} total")
+    strategy = spec.get("updateStrategy") or {}
+    page.field("Update Strategy", strategy.get("type") or "RollingUpdate")
+    if rolling := strategy.get("rollingUpdate"):
+        page.field("Partition", rolling.get("partition") or 0, 1)
+    page.field("Pods Status", _pods_status(stateful_set, around))
+    page.line("Pod Template:")
+    page.extend(describe_template(spec.get("template") or {}), 1)
+    claims = spec.get("volumeClaimTemplates") or ()
+    page.section("Volume Claims", not claims)
+    for claim in claims:
+        page.extend(describe_claim_template(claim), 1)
+    events(page, around)
+    return page
+
+
+def describe_daemon_set(daemon_set: Plain, around: Surroundings) -> Page:
+    """`around.of("pods")`: the pods that it selects."""
+    page, spec, status, metadata = (
+        Page(),
+        daemon_set.get("spec") or {},
+        daemon_set.get("status") or {},
+        metadata_of(daemon_set),
+    )
+    heading(page, daemon_set)
+    page.field("Selector", selector_text(spec.get("selector")))
+    page.field("Node-Selector", labels_text(((spec.get("template") or {}).get("spec") or {}).get("nodeSelector")))
+    labels(page, metadata.get("labels"))
+    annotations(page, metadata.get("annotations"))
+    for title, count in (
+        ("Desired Number of Nodes Scheduled", "desiredNumberScheduled"),
+        ("Current Number of Nodes Scheduled", "currentNumberScheduled"),
+        ("Number of Nodes Scheduled with Up-to-date Pods", "updatedNumberScheduled"),
+        ("Number of Nodes Scheduled with Available Pods", "numberAvailable"),
+        ("Number of Nodes Misscheduled", "numberMisscheduled"),
+    ):
+        page.field(title, status.get(count) or 0)
+    page.field("Pods Status", _pods_status(daemon_set, around))
+    page.line("Pod Template:")
+    page.extend(describe_template(spec.get("template") or {}), 1)
+    events(page, around)
+    return page
+
+
+def _replicas(replica_set: Plain, selector: str, around: Surroundings) -> Page:
+    """What keeps so many equal pods running."""
     page, spec, status, metadata = (
         Page(),
         replica_set.get("spec") or {},
@@ -62,7 +130,7 @@ def describe_replica_set(replica_set: Plain, around: Surroundings) -> Page:
         metadata_of(replica_set),
     )
     heading(page, replica_set)
-    page.field("Selector", selector_text(spec.get("selector")))
+    page.field("Selector", selector)
     labels(page, metadata.get("labels"))
     annotations(page, metadata.get("annotations"))
     controlled_by(page, replica_set)

@@ -12,6 +12,7 @@ TEXTS = st.sampled_from(
         *("", "a", "A b", "a.b/c", "-1", "..", "/x/y", "ä\n", "x" * 70, "YQ==", "1Gi", "25%", "10.0.0.1", "::1", "010.0.0.1"),
         *("None", "Always", "ClientIP", "ExternalName", "NodePort", "TCP", "IPv4", "RollingUpdate", "Recreate"),
         *("In", "Exists", "NoExecute", "Localhost"),
+        *("Indexed", "OnDelete", "Complete", "True", "0-1", "@daily", "Container", "storage", "pods"),
     )
 )
 NUMBERS = st.sampled_from([-1, 0, 1, 2, 80, 65536, (1 << 31) - 1])

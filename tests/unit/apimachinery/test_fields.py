@@ -4,7 +4,7 @@ import pytest
 
 from apimachinery import fields
 from apimachinery.fields import FieldRequirement
-from apimachinery.resources import EVENTS, NODES, PODS, RESOURCES, SECRETS
+from apimachinery.resources import EVENTS, JOBS, NODES, PODS, REPLICATION_CONTROLLERS, RESOURCES, SECRETS
 
 ROWS = (
     ("", ()),
@@ -47,6 +47,9 @@ def test_what_objects_answer() -> None:
     assert fields.extract(SECRETS, {"type": "Opaque"})["type"] == "Opaque"
     assert fields.extract(EVENTS, {"source": {"component": "kubelet"}})["source"] == "kubelet"
     assert fields.extract(EVENTS, {"reportingComponent": "scheduler"})["source"] == "scheduler"
+    assert fields.extract(REPLICATION_CONTROLLERS, {"status": {"replicas": 2}})["status.replicas"] == "2"
+    assert fields.extract(JOBS, {"status": {"succeeded": 2}})["status.successful"] == "2"
+    assert fields.extract(JOBS, {})["status.successful"] == "0"
 
 
 def test_negated_and_exact() -> None:

@@ -10,16 +10,22 @@ from apimachinery.errors import ApiError
 from apimachinery.kinds import (
     Deployment,
     DeploymentSpec,
+    Job,
+    JobStatus,
     LabelSelector,
     ObjectMeta,
     Pod,
     PodCondition,
     PodSpec,
     PodStatus,
+    ReplicationController,
+    ReplicationControllerSpec,
     Scale,
     ScaleSpec,
+    StatefulSet,
+    StatefulSetSpec,
 )
-from apimachinery.resources import CONFIG_MAPS, NODES, PODS
+from apimachinery.resources import CONFIG_MAPS, JOBS, NODES, PODS
 from apiserver.core import channels
 from apiserver.core.binding import bind_pod
 from apiserver.core.indexing import index_for
@@ -107,6 +113,25 @@ def test_index_has_what_is_not_empty() -> None:
         "spec.nodeName": "n",
         "spec.hostNetwork": "false",
     }
+
+
+def test_index_of_a_selector_with_a_name_of_its_own() -> None:
+    job = Job(metadata=ObjectMeta(name="a", namespace="b"), status=JobStatus(succeeded=3))
+    assert index_for(JOBS)(codec.encode_stored(job))[1]["status.successful"] == "3"
+
+
+def test_scale_of_every_workload_that_has_one() -> None:
+    labels = LabelSelector(match_labels={"app": "a"})
+    for workload in (
+        StatefulSet(spec=StatefulSetSpec(replicas=2, selector=labels)),
+        ReplicationController(spec=ReplicationControllerSpec(replicas=2, selector={"app": "a"})),
+    ):
+        scale = scale_of(workload)
+        assert (scale.spec.replicas, scale.status.selector) == (2, "app=a")
+        assert scale_of(rescaled(workload, Scale(spec=ScaleSpec(replicas=5)))).spec.replicas == 5
+    with pytest.raises(ApiError) as caught:
+        scale_of(Job())
+    assert caught.value.code == 404
 
 
 def test_scale_of_a_deployment_and_back() -> None:
