@@ -107,14 +107,16 @@ class FlowControl:
         try:
             await waiter.turn
         except asyncio.CancelledError:
-            if waiter.turn.done() and not waiter.turn.cancelled():
-                self._give_back(seats)  # its turn came in the very moment in which it gave up
-            else:
+            if waiter.turn.cancelled():
                 self._leave(user, waiter)
+            else:
+                self._give_back(seats)  # its turn came in the very moment in which it gave up
             raise
 
     def _leave(self, user: str, waiter: _Waiter) -> None:
-        queue = self._queues[user]
+        queue = self._queues.get(user)
+        if queue is None or waiter not in queue:
+            return  # passed over already, between its cancellation and now
         queue.remove(waiter)
         if not queue:
             del self._queues[user]
@@ -130,15 +132,17 @@ class FlowControl:
         while self._queues:
             user, queue = next(iter(self._queues.items()))
             waiter = queue[0]
-            if waiter.seats > self._free:
+            given_up = waiter.turn.cancelled()
+            if waiter.seats > self._free and not given_up:
                 return
             del self._queues[user]
             queue.popleft()
             if queue:
                 self._queues[user] = queue  # behind all others
-            self._free -= waiter.seats
             self.waiting -= 1
-            waiter.turn.set_result(None)
+            if not given_up:
+                self._free -= waiter.seats
+                waiter.turn.set_result(None)
 
 
 class Lines:
