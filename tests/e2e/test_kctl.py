@@ -430,14 +430,15 @@ def test_label_and_annotate(ns: Namespace, cluster: LocalCluster) -> None:
 
 def test_wait_for_what_is_coming(ns: Namespace) -> None:
     with _Output(ns, "wait", "--for=create", "pod/coming", "--timeout=20s") as created:
-        ns.create(pod("coming", sleeper()))
+        ns.create(pod("coming", shell("trap '' TERM; while :; do sleep 0.1; done")))
         created.until("^pod/coming condition met$")
     assert ns.kctl("wait", "--for=condition=Ready", "pod/coming", "--timeout=20s").stdout == "pod/coming condition met\n"
     assert ns.kctl("wait", "--for=jsonpath={.status.phase}=Running", "pod/coming").stdout == "pod/coming condition met\n"
     late = ns.kctl("wait", "--for=condition=Ready=false", "pod/coming", "--timeout=1s", check=False)
     assert (late.returncode, late.stderr) == (1, "error: timed out waiting for the condition on pods/coming\n")
     with _Output(ns, "wait", "--for=delete", "pods", "--all", "--timeout=20s") as deleted:
-        ns.kctl("delete", "pod", "coming", "--wait=false")
+        # Deaf, so that it is still there when the other kctl looks.
+        ns.kctl("delete", "pod", "coming", "--wait=false", "--grace-period=5")
         deleted.until("^pod/coming condition met$")
     assert ns.kctl("wait", "--for=delete", "pod/coming").returncode == 0
     nobody = ns.kctl("wait", "--for=condition=Ready", "pod/nobody", "--timeout=1s", check=False)
