@@ -148,6 +148,6 @@ def _names(session: Session, kind: str) -> list[str]:
 
 
 def _given(ctx: click.Context) -> list[str]:
-    """The words of the argument that are complete."""
-    given: Any = ctx.params.get("arguments") or ()
+    """The words of the argument that are complete; click leaves them in `args` when an option behind them lacks its value."""
+    given: Any = ctx.params.get("arguments") or ctx.args
     return [str(word) for word in given]
