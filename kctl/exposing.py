@@ -7,7 +7,6 @@ from typing import Any
 from kctl.errors import KctlError
 
 MAX_NAME = 63
-_TYPES = ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,6 @@ def service(obj: Mapping[str, Any], wishes: Wishes) -> dict[str, Any]:
         spec["externalIPs"] = [wishes.external_ip]
     if wishes.session_affinity not in ("", "None", "ClientIP"):
         raise KctlError(f"unknown session affinity: {wishes.session_affinity}")
-    if wishes.kind and wishes.kind not in _TYPES:
-        raise KctlError(f"unsupported service type: {wishes.kind}")
     made: dict[str, Any] = {"name": name, **({"labels": labels} if labels else {})}
     return {"apiVersion": "v1", "kind": "Service", "metadata": made, "spec": spec, "status": {"loadBalancer": {}}}
 

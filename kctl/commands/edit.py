@@ -53,7 +53,7 @@ def edit(
     """Edit objects in an editor of your own: KUBE_EDITOR, EDITOR or vi."""
     if subresource and subresource not in SUBRESOURCES:
         raise KctlError(f'invalid subresource value: "{subresource}". Must be one of [{" ".join(SUBRESOURCES)}]')
-    chosen = selection.choose(session, Selection(arguments, filename, recursive, selector))
+    chosen = selection.choose(session, Selection(arguments, filename, recursive, selector, everything=True))
     if not chosen:
         raise KctlError("edit cancelled, no objects found.")
     found = [(each.target, each.object) for each in chosen]

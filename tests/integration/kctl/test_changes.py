@@ -71,6 +71,8 @@ def test_edit_changes_and_cancels(kctl: Kctl, objects: str, editor: Editor, tmp_
     editor("")
     result = kctl("edit", "-n", objects, "cm", "words")
     assert (result.code, result.out, result.err) == (0, "", "Edit cancelled, no changes made.\n")
+    editor("s/^    a: edited/    a: again/")
+    assert "configmap/words edited" in kctl("edit", "-n", objects, "cm,deploy").out, "all of them, when no name is given"
     editor("d")
     assert kctl("edit", "-n", objects, "cm/words").err == "Edit cancelled, saved file was empty.\n"
     assert left_over(tmp_path) == []
@@ -289,6 +291,8 @@ def test_expose(kctl: Kctl, objects: str) -> None:
     spec = json.loads(kctl("get", "-n", objects, "svc", "s", "-o", "json").out)["spec"]
     assert (spec["type"], spec["selector"], spec["ports"][0]["targetPort"]) == ("NodePort", {"app": "web"}, 80)
     assert kctl("expose", "-n", objects, "svc/s", "--name=t", "--dry-run=server").out == "service/t exposed (server dry run)\n"
+    wrong = kctl("expose", "-n", objects, "deploy/web", "--name=u", "--type=Foo")
+    assert 'The Service "u" is invalid: spec.type: Unsupported value: "Foo"' in wrong.err
     assert kctl("expose", "-n", objects, "cm/words", "--port=1").err == "error: cannot expose a ConfigMap\n"
     over = kctl(
         "expose", "-n", objects, "deploy/web", "--overrides=spec: {type: None}", "--dry-run=client", "-o=jsonpath={.spec.type}"

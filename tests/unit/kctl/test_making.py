@@ -69,7 +69,7 @@ NOT_EXPOSED: tuple[tuple[str, dict[str, Any], exposing.Wishes, str], ...] = (
     ("a port that is no number", deployment(), exposing.Wishes(port="x"), 'parsing "x": invalid syntax'),
     ("expressions", deployment(HTTP, matchExpressions=[{"key": "a"}]), exposing.Wishes(), "map-based selector"),
     ("a pod without labels", {"apiVersion": "v1", "kind": "Pod", "metadata": {}}, exposing.Wishes(), "the pod has no labels"),
-    ("an unknown type", deployment(HTTP), exposing.Wishes(kind="Foo"), "unsupported service type: Foo"),
+    ("an unknown affinity", deployment(HTTP), exposing.Wishes(session_affinity="x"), "unknown session affinity: x"),
     ("bad labels", deployment(HTTP), exposing.Wishes(labels="x"), "unexpected label spec of --labels: x"),
 )
 
