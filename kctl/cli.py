@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "auth": ("kctl.commands.auth:auth", "Ask what is allowed, and who we are"),
     "autoscale": ("kctl.commands.autoscale:autoscale", "Let the number of pods follow what they use"),
     "cluster": ("kctl.commands.cluster:cluster", "Create, list and delete local clusters"),
-    "cluster-info": ("kctl.commands.info:cluster_info", "Show where the cluster is reached"),
+    "cluster-info": ("kctl.commands.cluster_info:cluster_info", "Show where the cluster is reached"),
     "completion": ("kctl.commands.completion:completion", "Print a shell's completion script"),
     "config": ("kctl.commands.config:config", "Show and change kubeconfig files"),
     "cordon": ("kctl.commands.nodes:cordon", "Keep new pods away from a node"),

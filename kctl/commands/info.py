@@ -1,7 +1,6 @@
-"""`kctl version`, `kctl cluster-info`, `kctl api-resources`: about client and server themselves."""
+"""`kctl version`, `kctl api-resources`: about client and server themselves."""
 
 import platform
-from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
@@ -49,38 +48,6 @@ def client_version() -> dict[str, str]:
         "minor": minor,
         "platform": f"{platform.system().lower()}/{platform.machine()}",
     }
-
-
-@command("cluster-info")
-def cluster_info(session: Session) -> None:
-    """Show where the cluster, and the services that belong to it, are reached."""
-    services = session.client.get(
-        "/api/v1/namespaces/kube-system/services", {"labelSelector": "kubernetes.io/cluster-service=true"}
-    )
-    session.say(f"Kubernetes control plane is running at {session.connection.server}")
-    for service in services.get("items") or ():
-        name, link = service_link(session.connection.server, service)
-        session.say(f"{name} is running at {link}")
-
-
-def service_link(server: str, service: Mapping[str, Any]) -> tuple[str, str]:
-    """A cluster service's name for people, and where it is reached: a balancer's address, or through the API server."""
-    metadata, spec = service["metadata"], service.get("spec") or {}
-    title = (metadata.get("labels") or {}).get("kubernetes.io/name") or metadata["name"]
-    ports = spec.get("ports") or ()
-    ingresses = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
-    if ingresses:
-        host = ingresses[0].get("ip") or ingresses[0].get("hostname") or ""
-        return title, " ".join(f"{_scheme(port)}://{host}:{port['port']}" for port in ports)
-    name = metadata["name"]
-    if ports:
-        first = ports[0]
-        name = ":".join(filter(None, ("https" if _scheme(first) == "https" else "", name, first.get("name") or "")))
-    return title, f"{server}/api/v1/namespaces/{metadata['namespace']}/services/{name}/proxy"
-
-
-def _scheme(port: Mapping[str, Any]) -> str:
-    return "https" if port.get("port") == 443 or port.get("name") == "https" else "http"
 
 
 @command("api-resources")

@@ -201,9 +201,26 @@ def test_cluster_info_names_its_services(kctl: Kctl, api: Any, namespace: str) -
         assert kctl("cluster-info").out == (
             f"Kubernetes control plane is running at {url}\n"
             f"CoreDNS is running at {url}/api/v1/namespaces/kube-system/services/dns-{namespace}:dns/proxy\n"
+            "\nTo further debug and diagnose cluster problems, use 'kctl cluster-info dump'.\n"
         )
     finally:
         api.client.delete(f"/api/v1/namespaces/kube-system/services/dns-{namespace}")
+
+
+def test_cluster_info_dump(kctl: Kctl, api: Any, namespace: str, tmp_path: Path) -> None:
+    containers = [{"name": "c", "image": "busybox:1"}]
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": containers}}
+    api.client.create(f"/api/v1/namespaces/{namespace}/pods", pod)
+    folder = tmp_path / "dump"
+    result = kctl("cluster-info", "dump", f"--namespaces={namespace}", f"--output-directory={folder}")
+    assert (result.code, result.out) == (0, f"Cluster info dumped to {folder}\n"), result.err
+    assert json.loads((folder / "nodes.json").read_text())["kind"] == "NodeList"
+    listed = json.loads((folder / namespace / "pods.json").read_text())
+    assert (listed["kind"], [each["metadata"]["name"] for each in listed["items"]]) == ("PodList", ["p"])
+    logs = (folder / namespace / "p" / "logs.txt").read_text().splitlines()
+    assert logs[0] == f"==== START logs for container c of pod {namespace}/p ===="
+    assert logs[-1] == f"==== END logs for container c of pod {namespace}/p ===="
+    assert '"kind": "DeploymentList"' in kctl("cluster-info", "dump", "-n", namespace).out
 
 
 def test_config(kctl: Kctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,8 @@ import pytest
 from kctl import access, exposing, running, usage
 from kctl.access import Question
 from kctl.commands.autoscale import autoscaler, metric
+from kctl.commands.cluster_info import service_link
 from kctl.commands.events import in_order, wanted_types
-from kctl.commands.info import service_link
 from kctl.discovery import ResourceType
 from kctl.errors import KctlError
 from kctl.running import Wishes
