@@ -56,12 +56,12 @@ def last_applied(current: Mapping[str, Any]) -> dict[str, Any] | None:
     return original if isinstance(original, dict) else None
 
 
-def decide(obj: Mapping[str, Any], current: Mapping[str, Any]) -> Decision:
-    """The patch that makes `current` what the manifest says."""
+def decide(obj: Mapping[str, Any], current: Mapping[str, Any], *, remember: bool = True) -> Decision:
+    """The patch that makes `current` what the manifest says; `remember`: and sets the annotation for the next apply."""
     from apimachinery import patch, resources
 
     original = last_applied(current)
-    modified = annotated(obj)
+    modified = annotated(obj) if remember else without_annotation(obj)
     row = resources.by_kind(str(obj.get("apiVersion", "")), str(obj.get("kind", "")))
     if row is None:
         difference = patch.three_way_json_merge_patch(original or {}, modified, current)

@@ -7,12 +7,15 @@ options that choose a server may stand before or behind the command. What stands
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kctl.errors import KctlError
 from kctl.session import Session
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _TRUTHS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
@@ -25,6 +28,20 @@ class Option(click.Option):
     def __init__(self, *args: Any, bare: str | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.bare = bare
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        from kctl import completing
+
+        return super().shell_complete(ctx, incomplete) or completing.words(ctx, str(self.name), incomplete)
+
+
+class Words(click.types.StringParamType):
+    """Text for which the shell may offer what the cluster has."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+        from kctl import completing
+
+        return completing.words(ctx, str(param.name), incomplete)
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -73,6 +90,9 @@ class Command(click.Command):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("context_settings", {"help_option_names": ["-h", "--help"], "max_content_width": 120})
         super().__init__(*args, **kwargs)
+        for param in self.params:
+            if isinstance(param, click.Argument) and param.type is click.STRING:
+                param.type = Words()
         taken = {name for param in self.params for name in param.opts}
         self.params += [option for option in server_options() if not taken.intersection(option.opts)]
 
@@ -84,6 +104,25 @@ class Command(click.Command):
         rest = super().parse_args(ctx, args if behind is None else [*args, "--", *behind])
         ctx.params.update(switches)
         return rest
+
+
+class Group(click.Group):
+    """A command whose first argument is a command of its own."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands and not args[0].startswith("-") and not ctx.resilient_parsing:
+            raise KctlError(f"unknown command \"{args[0]}\"\nSee '{ctx.command_path} -h' for help and examples")
+        return super().resolve_command(ctx, args)
+
+
+def group(name: str) -> Callable[[Callable[..., Any]], Group]:
+    """Make a function, of which only the docstring counts, a group of commands."""
+
+    def decorate(function: Callable[..., Any]) -> Group:
+        made: Group = click.group(name, cls=Group, context_settings={"help_option_names": ["-h", "--help"]})(function)
+        return made
+
+    return decorate
 
 
 def rewrite(params: Sequence[click.Parameter], args: Sequence[str]) -> tuple[list[str], dict[str, bool]]:

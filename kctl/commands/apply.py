@@ -43,7 +43,7 @@ def apply(
     if not filename:
         raise KctlError("must specify one of -f and -k")
     how = writing(dry_run, validate, output, FIELD_MANAGER)
-    chosen = _chooser(selector)
+    chosen = chooser(selector)
     errors: list[KctlError] = []
     count = 0
     for document in targets.read_documents(session, filename, recursive=recursive):
@@ -61,7 +61,8 @@ def apply(
     targets.gather(errors)
 
 
-def _chooser(selector: str) -> Any:
+def chooser(selector: str) -> Any:
+    """Whether a document has the labels that `selector` asks for; raises KctlError."""
     if not selector:
         return lambda document: True
     from apimachinery import labels

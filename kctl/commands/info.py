@@ -1,4 +1,4 @@
-"""`kctl version`, `cluster-info`, `api-resources`, `api-versions`: about client and server themselves."""
+"""`kctl version`, `api-resources`, `api-versions`: about client and server themselves."""
 
 import platform
 from importlib import metadata
@@ -48,13 +48,6 @@ def client_version() -> dict[str, str]:
         "minor": minor,
         "platform": f"{platform.system().lower()}/{platform.machine()}",
     }
-
-
-@command("cluster-info")
-def cluster_info(session: Session) -> None:
-    """Show where the cluster is reached."""
-    session.client.get("/api")
-    session.say(f"Kubernetes control plane is running at {session.connection.server}")
 
 
 @command("api-resources")

@@ -89,7 +89,7 @@ def events(page: Page, around: Surroundings) -> None:
     page.table(
         ("Type", "Reason", "Age", "From", "Message"),
         [
-            (each.get("type", ""), each.get("reason", ""), _event_age(each, around.now), _event_from(each), _one_line(each))
+            (each.get("type", ""), each.get("reason", ""), event_age(each, around.now), _event_from(each), _one_line(each))
             for each in listed
         ],
     )
@@ -111,7 +111,8 @@ def lower_truth(value: object) -> str:
     return "true" if value else "false"
 
 
-def _event_age(event: Plain, now: datetime) -> str:
+def event_age(event: Plain, now: datetime) -> str:
+    """`5m`, or `5m (x3 over 2h)` for an event that was seen several times."""
     first, last, count = event_times(event)
     return f"{since(last, now)} (x{count} over {since(first, now)})" if count > 1 else since(first, now)
 

@@ -35,7 +35,10 @@ class Result:
 
 
 class FakeKubelets:
-    """Kubelets whose containers know `cat`, `exit CODE` and `size`, and whose logs have five lines and later a sixth."""
+    """Kubelets whose containers know `cat`, `exit CODE` and `size`, and whose logs have five lines and later a sixth.
+
+    What is attached to is a `cat` when input is passed on, and says `attached` when not.
+    """
 
     async def logs(self, endpoint: str, request: node_pb2.LogsRequest) -> AsyncIterator[bytes]:
         lines = [f"{request.container.container} {number}\n".encode() for number in range(1, 6)]
@@ -50,7 +53,11 @@ class FakeKubelets:
     ) -> AsyncIterator[node_pb2.StreamOutput]:
         messages = aiter(inputs)
         start = (await anext(messages)).start
-        command = list(start.command)
+        if not start.command and not start.stdin:
+            yield node_pb2.StreamOutput(stdout=b"attached\n")
+            yield node_pb2.StreamOutput(exit_code=0)
+            return
+        command = list(start.command) or ["cat"]
         if command[0] == "exit":
             yield node_pb2.StreamOutput(stderr=b"bye\n")
             yield node_pb2.StreamOutput(exit_code=int(command[1]))
@@ -145,6 +152,9 @@ def misbehaving() -> Iterator[Callable[..., str]]:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
+                answer(self)
+
+            def do_POST(self) -> None:
                 answer(self)
 
             def log_message(self, *arguments: object) -> None:
