@@ -6,7 +6,8 @@ administrator's. A call names a pod and a container; what is wrong with that is 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NoReturn
 
@@ -51,8 +52,20 @@ _CODES = {
     503: grpc.StatusCode.UNAVAILABLE,
 }
 
-Dial = Callable[[str | None, int], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+Dial = Callable[[str | None, int, Sequence[str]], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+"""Connects to a port on the first address that answers, inside a network namespace (None: the node's)."""
+
+_LOOPBACK = ("127.0.0.1", "::1")
 Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@dataclass(frozen=True)
+class NodeAddresses:
+    """Where the node itself is reached from within: its own address, and the kubelet's health and metrics (port 0: nowhere)."""
+
+    own: str = "127.0.0.1"
+    health: str = "127.0.0.1"
+    health_port: int = 0
 
 
 class NodeService(node_pb2_grpc.NodeServicer):
@@ -68,6 +81,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
         machinery: Machinery,
         clock: Clock,
         *,
+        addresses: NodeAddresses = NodeAddresses(),
         trusted: bool = False,
     ) -> None:
         self._manager = manager
@@ -77,6 +91,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
         self._dial = dial
         self._machinery = machinery
         self._clock = clock
+        self._addresses = addresses
         self._trusted = trusted
         self._meter = UsageMeter()
 
@@ -147,14 +162,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
         try:
             self._authorize(context)
             first = await anext(requests)
-            worker = self._pod(first.pod)
-            sandbox = worker.seen.ready_sandbox
-            if sandbox is None:
-                phase = worker.pod.status.phase
-                raise errors.bad_request(f"unable to forward port because pod is not running. Current status={phase}")
-            shared = bool(worker.pod.spec.host_network)
-            namespace = None if shared else await self._runtime.sandbox_network(sandbox.id)
-            reader, writer = await self._dial(namespace, first.port)
+            reader, writer = await (self._dial_pod(first) if first.HasField("pod") else self._dial_node(first))
         except (ApiError, RuntimeFailureError) as error:
             await _abort(context, error)
         feeding = asyncio.create_task(_feed_socket(first, requests, writer), name="port-forward")
@@ -205,6 +213,25 @@ class NodeService(node_pb2_grpc.NodeServicer):
             if _may_call(bytes(certificate)):
                 return
         raise errors.forbidden("nodes", "", "the caller's certificate is not the API server's")
+
+    async def _dial_pod(self, wanted: pb.PortForwardData) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        worker = self._pod(wanted.pod)
+        sandbox = worker.seen.ready_sandbox
+        if sandbox is None:
+            phase = worker.pod.status.phase
+            raise errors.bad_request(f"unable to forward port because pod is not running. Current status={phase}")
+        shared = bool(worker.pod.spec.host_network)
+        own = (self._addresses.own,) if shared else sandbox.addresses
+        namespace = None if shared else await self._runtime.sandbox_network(sandbox.id)
+        return await self._dial(namespace, wanted.port, own if wanted.own_address and own else _LOOPBACK)
+
+    async def _dial_node(self, wanted: pb.PortForwardData) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A port of the node's own address; port 0 is where the kubelet itself tells of its health."""
+        if wanted.port:
+            return await self._dial(None, wanted.port, (self._addresses.own,) if wanted.own_address else _LOOPBACK)
+        if not self._addresses.health_port:
+            raise errors.unavailable("this kubelet serves no health and no metrics")
+        return await self._dial(None, self._addresses.health_port, (self._addresses.health,))
 
     def _pod(self, name: pb.ContainerName) -> PodWorker:
         worker = self._manager.worker(name.namespace, name.pod, name.uid)

@@ -28,6 +28,7 @@ _SUBRESOURCES: Mapping[str, tuple[str, str, str, tuple[str, ...]]] = {
     "exec": ("", "v1", "PodExecOptions", ("create", "get")),
     "attach": ("", "v1", "PodAttachOptions", ("create", "get")),
     "portforward": ("", "v1", "PodPortForwardOptions", ("create", "get")),
+    "proxy": ("", "v1", "", ("create", "delete", "get", "patch", "update")),
 }
 
 
@@ -86,7 +87,7 @@ def _subresource(row: Resource, name: str) -> dict[str, Any]:
         "name": f"{row.plural}/{name}",
         "singularName": "",
         "namespaced": row.namespaced,
-        "kind": kind or row.kind,
+        "kind": f"{row.kind}ProxyOptions" if name == "proxy" else kind or row.kind,
         "verbs": list(verbs),
     }
     if version:

@@ -21,7 +21,7 @@ from apimachinery.errors import ApiError
 from apimachinery.resources import ResourceTable
 from apiserver.chain import BODY_BYTES_MAX, Api
 from apiserver.core.parameters import parse_boolean, parse_options
-from apiserver.core.paths import CONNECT_SUBRESOURCES, Target, parse_path
+from apiserver.core.paths import CONNECT_SUBRESOURCES, PROXY, Target, parse_path
 from apiserver.core.request import (
     DEFAULT_OPTIONS,
     Connecting,
@@ -30,6 +30,7 @@ from apiserver.core.request import (
     FieldValidation,
     Listing,
     Options,
+    Proxying,
     Request,
     Streaming,
     User,
@@ -37,6 +38,7 @@ from apiserver.core.request import (
     Watching,
 )
 from apiserver.doors import discovery
+from apiserver.doors.proxying import proxy
 from apiserver.doors.streams import bridge
 from apiserver.failures import to_api_error
 from apiserver.identity import user_of_peer
@@ -53,6 +55,7 @@ DRAIN_S = 5.0
 LIST_PART_BYTES = 256 << 10
 _HEALTH = ("/healthz", "/livez", "/readyz")
 _DEFAULTS = Options(field_validation=FieldValidation.WARN)
+_PROXIED_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 _BODY_VERBS = {"POST": Verb.CREATE, "PUT": Verb.UPDATE, "PATCH": Verb.PATCH}
 
 
@@ -121,7 +124,9 @@ class RestDoor:
         query = list(request.query.items()) if request.query_string else []
         verb = _verb(request.method, target, query)
         _require_json_accepted(request, target)
-        options = parse_options(query, default_validation=FieldValidation.WARN) if query else _DEFAULTS
+        # what is proxied has a query of its own, in which our words may mean anything
+        ours = query and target.subresource != PROXY
+        options = parse_options(query, default_validation=FieldValidation.WARN) if ours else _DEFAULTS
         if not verb.mutating and not query:
             options = DEFAULT_OPTIONS
         wanted = Request(
@@ -134,6 +139,7 @@ class RestDoor:
             body=await _body(request) if verb.mutating else b"",
             content_type=_content_type(request),
             options=options,
+            method=request.method if verb is Verb.CONNECT else "",
         )
         try:
             work = self._api.handle(wanted)
@@ -153,6 +159,8 @@ class RestDoor:
                 return await _stream(request, answer)
             case Connecting():
                 return await bridge(request, answer, self._nodes)
+            case Proxying():
+                return await proxy(request, answer, self._nodes)
 
     async def _document(self, request: web.BaseRequest, user: User) -> web.StreamResponse:
         """Paths that name no resource: discovery, health, metrics."""
@@ -229,7 +237,10 @@ def _user(request: web.BaseRequest) -> User:
 
 def _verb(method: str, target: Target, query: Sequence[tuple[str, str]]) -> Verb:
     subresource, named = target.subresource, bool(target.name)
-    if subresource in CONNECT_SUBRESOURCES:
+    if subresource == PROXY:
+        if method in _PROXIED_METHODS:
+            return Verb.CONNECT
+    elif subresource in CONNECT_SUBRESOURCES:
         if method == "GET" or (method == "POST" and subresource != "log"):
             return Verb.CONNECT
     elif method in ("GET", "HEAD"):
