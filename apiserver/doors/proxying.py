@@ -7,7 +7,6 @@ answer an upgrade are not relayed either (CVE-2020-8559). Bodies stream in both 
 not verified, as there is no name that they could be for.
 """
 
-import asyncio
 import logging
 import ssl
 from collections.abc import AsyncIterator
@@ -17,15 +16,14 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from aiohttp.client_proto import ResponseHandler
-from multidict import CIMultiDict
 from yarl import URL
 
+from apiclient import raw
 from apimachinery import errors
 from apimachinery.errors import ApiError, Reason
 from apiserver.core import proxying
 from apiserver.core.paths import proxied_path
 from apiserver.core.request import Proxying
-from apiserver.doors import raw
 from apiserver.doors.forwarding import LocalEnd, PortConnection
 from apiserver.ports import Nodes
 from proto.gen import node_pb2
@@ -76,7 +74,7 @@ async def _exchange(
         response = await session.request(
             request.method,
             url,
-            headers=CIMultiDict(headers),
+            headers=headers,
             data=request.content if request.body_exists and request.can_read_body and not upgrading else None,
             allow_redirects=False,
             skip_auto_headers=_AUTOMATIC,
@@ -134,26 +132,8 @@ async def _upgraded(request: web.BaseRequest, response: aiohttp.ClientResponse, 
     connection.protocol.set_parser(backend, None)
     headers = proxying.returned_headers(list(response.headers.items()), upgrade=True)
     answer, client = await raw.upgrade(request, headers)
-    pumps = [
-        asyncio.create_task(_pump(client, backend), name="proxy/out"),
-        asyncio.create_task(_pump(backend, client), name="proxy/back"),
-    ]
-    try:
-        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for pump in pumps:
-            pump.cancel()
-        await asyncio.gather(*pumps, return_exceptions=True)
-        backend.close()
+    await raw.join(client, backend)
     return answer
-
-
-async def _pump(source: raw.RawConnection, sink: raw.RawConnection) -> None:
-    try:
-        while data := await source.read():
-            await sink.write(data)
-    except ConnectionError:
-        return  # the end of one side is the end of both
 
 
 def _upgrade_of(request: web.BaseRequest) -> str:
@@ -206,10 +186,10 @@ class _Connector(aiohttp.BaseConnector):
     async def _create_connection(self, req: Any, *_: Any) -> ResponseHandler:
         near = await self._end.open()
         tls = _unverified() if req.is_ssl() else None
-        _, protocol = await self._loop.create_connection(
+        made = await self._loop.create_connection(
             self._factory, sock=near, ssl=tls, server_hostname=req.url.host if tls else None
         )
-        return protocol
+        return made[1]
 
 
 def _unverified() -> ssl.SSLContext:

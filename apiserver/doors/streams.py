@@ -10,13 +10,14 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from apiclient import raw
 from apiclient.spdy import Session
 from apimachinery import errors
 from apimachinery.errors import ApiError, Reason
 from apiserver.core import channels
 from apiserver.core.channels import Messages
 from apiserver.core.request import Connecting
-from apiserver.doors import raw, spdy_streams
+from apiserver.doors import spdy_streams
 from apiserver.doors.forwarding import QUEUE_MESSAGES_MAX, PortConnection, drained
 from apiserver.doors.starting import container_of, start_of
 from apiserver.ports import Nodes

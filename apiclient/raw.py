@@ -81,3 +81,27 @@ async def upgrade(request: web.BaseRequest, headers: Iterable[tuple[str, str]]) 
     connection = RawConnection(request.protocol)
     request.protocol.set_parser(connection)  # type: ignore[arg-type]
     return response, connection
+
+
+async def join(one: RawConnection, other: RawConnection) -> None:
+    """Carry bytes both ways until either connection has ended; both are closed then."""
+    pumps = [
+        asyncio.create_task(_pump(one, other), name="raw/there"),
+        asyncio.create_task(_pump(other, one), name="raw/back"),
+    ]
+    try:
+        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for pump in pumps:
+            pump.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
+        one.close()
+        other.close()
+
+
+async def _pump(source: RawConnection, sink: RawConnection) -> None:
+    try:
+        while data := await source.read():
+            await sink.write(data)
+    except ConnectionError:
+        return  # the end of one side is the end of both
