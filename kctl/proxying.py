@@ -103,7 +103,7 @@ class Proxy:
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Pass one request on, if it may pass."""
-        target = request.message.path
+        target = request.raw_path
         path = urlsplit(target).path
         below = self._prefix == "/" or path == self._prefix or path.startswith(f"{self._prefix}/")
         if not below:

@@ -38,7 +38,7 @@ _AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 async def proxy(request: web.BaseRequest, wanted: Proxying, nodes: Nodes) -> web.StreamResponse:
     """Pass the request on; raises ApiError (503) when the backend cannot be reached."""
-    raw_path, _, query = request.message.path.partition("?")
+    raw_path, _, query = request.raw_path.partition("?")
     rest = proxied_path(request.path, raw_path)
     if rest is None:
         raise errors.bad_request("the path before /proxy may not be written with escapes")
@@ -67,7 +67,7 @@ async def _exchange(
         [(name, value) for name, value in request.headers.items() if name.lower() != "expect"],
         upgrade=bool(upgrading),
         client=str(peer[0]) if isinstance(peer, tuple) else "",
-        path=request.message.path.partition("?")[0],
+        path=request.raw_path.partition("?")[0],
         host=request.headers.get("Host", ""),
     )
     try:

@@ -1,7 +1,8 @@
 """A kubelet's gRPC door for tests: real gRPC and mutual TLS, containers that are a few rules.
 
 Logs are `line 0..4`, with `follow` they go on until the client leaves. `exec` runs the command `cat` (echoes stdin),
-`fail CODE`, `size` (prints each terminal size) or prints the command. A forwarded port echoes in capitals; port 1 refuses.
+`fail CODE`, `size` (prints each terminal size), `wait` (until the client leaves) or prints the command. A forwarded port
+echoes in capitals; port 1 refuses; a port in `backends` is connected to that port of 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ class FakeKubelet(NodeServicer):
         self.starts: list[pb.StreamStart] = []
         self.follower_left = asyncio.Event()
         self.silent = False
+        self.forwards: list[pb.PortForwardData] = []
+        self.backends: dict[int, int] = {}
+        self.exec_begun = asyncio.Event()
+        self.exec_ended = asyncio.Event()
 
     async def Logs(self, request: pb.LogsRequest, context: Any) -> AsyncIterator[pb.LogsChunk]:  # noqa: N802
         self.logs.append(request)
@@ -52,6 +57,12 @@ class FakeKubelet(NodeServicer):
                     if message.stdin_closed:
                         break
                     yield pb.StreamOutput(stdout=message.stdin)
+            case ["wait"]:
+                self.exec_begun.set()
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    self.exec_ended.set()
             case ["size"]:
                 async for message in inputs:
                     if message.stdin_closed:
@@ -73,9 +84,14 @@ class FakeKubelet(NodeServicer):
         yield pb.StreamOutput(exit_code=0)
 
     async def PortForward(self, inputs: AsyncIterator[pb.PortForwardData], context: Any) -> AsyncIterator[pb.PortForwardData]:  # noqa: N802
-        port = (await anext(inputs)).port
-        if port == 1:
+        first = await anext(inputs)
+        self.forwards.append(first)
+        if first.port == 1:
             await _abort(context, errors.unavailable("connection refused"))
+        if first.port in self.backends:
+            async for output in _connected(self.backends[first.port], inputs):
+                yield output
+            return
         async for message in inputs:
             yield pb.PortForwardData(data=message.data.upper())
 
@@ -95,6 +111,29 @@ async def fake_kubelet(ca: ThrowawayCa) -> AsyncIterator[tuple[FakeKubelet, int]
         yield kubelet, port
     finally:
         await server.stop(None)
+
+
+async def _connected(port: int, inputs: AsyncIterator[pb.PortForwardData]) -> AsyncIterator[pb.PortForwardData]:
+    """A port of 127.0.0.1, as a kubelet forwards it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+
+    async def feed() -> None:
+        async for message in inputs:
+            writer.write(message.data)
+            await writer.drain()
+            if message.closed:
+                break
+        writer.write_eof()
+
+    feeding = asyncio.create_task(feed())
+    try:
+        while data := await reader.read(65536):
+            yield pb.PortForwardData(data=data)
+        yield pb.PortForwardData(closed=True)
+    finally:
+        feeding.cancel()
+        await asyncio.gather(feeding, return_exceptions=True)
+        writer.close()
 
 
 async def _abort(context: Any, error: ApiError) -> None:
