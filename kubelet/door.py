@@ -34,6 +34,7 @@ from proto.gen import node_pb2_grpc
 log = logging.getLogger(__name__)
 
 _STATUS_KEY = "coxswain-status-bin"
+_ACCEPTED = (("coxswain-accepted", "true"),)
 _CLIENT_NAME, _ADMINISTRATORS = "kube-apiserver-kubelet-client", "system:masters"
 _CHUNK_BYTES = 64 * 1024
 _GRACE_S = 0.5
@@ -131,7 +132,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
                 stderr=start.stderr,
                 tty=start.tty,
             )
-            async for message in _relay(command, requests):
+            async for message in _relay(command, requests, context):
                 yield message
         except (ApiError, RuntimeFailureError) as error:
             await _abort(context, error)
@@ -151,7 +152,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
                 stderr=start.stderr,
                 tty=bool(found.tty),
             )
-            async for message in _relay(command, requests):
+            async for message in _relay(command, requests, context):
                 yield message
         except (ApiError, RuntimeFailureError) as error:
             await _abort(context, error)
@@ -167,6 +168,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
             await _abort(context, error)
         feeding = asyncio.create_task(_feed_socket(first, requests, writer), name="port-forward")
         try:
+            await _accept(context)
             while data := await reader.read(_CHUNK_BYTES):
                 yield pb.PortForwardData(data=data)
             yield pb.PortForwardData(closed=True)
@@ -313,10 +315,13 @@ class NodeServer:
             await self._server.stop(_GRACE_S)
 
 
-async def _relay(command: CommandStream, requests: AsyncIterator[pb.StreamInput]) -> AsyncIterator[pb.StreamOutput]:
+async def _relay(
+    command: CommandStream, requests: AsyncIterator[pb.StreamInput], context: Context
+) -> AsyncIterator[pb.StreamOutput]:
     """Input to the command, its output and exit code back."""
     feeding = asyncio.create_task(_feed_command(command, requests), name="exec-input")
     try:
+        await _accept(context)
         async for stream, data in command.output():
             yield pb.StreamOutput(stdout=data) if stream == 1 else pb.StreamOutput(stderr=data)
         yield pb.StreamOutput(exit_code=await command.exit_code())
@@ -358,6 +363,11 @@ async def _feed_socket(
             writer.write_eof()
     except ConnectionError as error:
         log.debug("forwarded connection ended", extra={"error": str(error)})
+
+
+async def _accept(context: Context) -> None:
+    """Tell the client that it may go on."""
+    await context.send_initial_metadata(_ACCEPTED)
 
 
 async def _abort(context: Context, error: ApiError | RuntimeFailureError) -> NoReturn:

@@ -105,7 +105,7 @@ class SpdyCommand:
         for name in names:
             self._streams[name] = await self._session.open({"streamtype": name})
         self._streams["error"].finish()
-        self._verdict = asyncio.create_task(self._streams["error"].read_all(_VERDICT_BYTES_MAX), name="spdy/error")
+        self._verdict = asyncio.create_task(_said(self._streams["error"]), name="spdy/error")
         outputs = [(number, self._streams[name]) for number, name in ((1, "stdout"), (2, "stderr")) if name in self._streams]
         self._tasks = [asyncio.create_task(self._gather(outputs, self._verdict), name="spdy/output")]
 
@@ -127,10 +127,7 @@ class SpdyCommand:
 
     async def exit_code(self) -> int:
         """From the status on the error stream; raises RuntimeFailureError when the command could not be run."""
-        try:
-            verdict = await asyncio.shield(self._verdict) if self._verdict is not None else b""
-        except ConnectionError:
-            verdict = b""
+        verdict = await asyncio.shield(self._verdict) if self._verdict is not None else b""
         if not verdict:
             raise RuntimeFailureError("the runtime ended the stream without saying how the command ended")
         return parse_verdict(verdict)
@@ -155,6 +152,17 @@ class SpdyCommand:
                 await self._output.put((number, data))
         except ConnectionError:
             return  # the end, whether or not it was announced; what has arrived tells the rest
+
+
+async def _said(stream: Stream) -> bytes:
+    """All that came on the error stream: runtimes reset it when they have told the result, they do not finish it."""
+    found = bytearray()
+    try:
+        while len(found) < _VERDICT_BYTES_MAX and (data := await stream.read()):
+            found += data
+    except ConnectionError:
+        pass
+    return bytes(found)
 
 
 async def _upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, path: str) -> None:

@@ -20,6 +20,8 @@ from proto.gen import node_pb2 as pb
 from proto.gen.node_pb2_grpc import NodeServicer, add_NodeServicer_to_server
 from tests.support.throwaway_ca import ThrowawayCa
 
+_ACCEPTED = (("coxswain-accepted", "true"),)
+
 
 class FakeKubelet(NodeServicer):
     """Remembers the requests it got."""
@@ -51,6 +53,9 @@ class FakeKubelet(NodeServicer):
     async def Exec(self, inputs: AsyncIterator[pb.StreamInput], context: Any) -> AsyncIterator[pb.StreamOutput]:  # noqa: N802
         start = (await anext(inputs)).start
         self.starts.append(start)
+        if list(start.command) == ["lost"]:
+            await _abort(context, errors.not_found("containers", start.container.container))
+        await context.send_initial_metadata(_ACCEPTED)
         match list(start.command):
             case ["cat"]:
                 async for message in inputs:
@@ -72,14 +77,13 @@ class FakeKubelet(NodeServicer):
                 yield pb.StreamOutput(stderr=b"no\n")
                 yield pb.StreamOutput(exit_code=int(code))
                 return
-            case ["lost"]:
-                await _abort(context, errors.not_found("containers", start.container.container))
             case command:
                 yield pb.StreamOutput(stdout=" ".join(command).encode())
         yield pb.StreamOutput(exit_code=0)
 
     async def Attach(self, inputs: AsyncIterator[pb.StreamInput], context: Any) -> AsyncIterator[pb.StreamOutput]:  # noqa: N802
         self.starts.append((await anext(inputs)).start)
+        await context.send_initial_metadata(_ACCEPTED)
         yield pb.StreamOutput(stdout=b"attached")
         yield pb.StreamOutput(exit_code=0)
 
@@ -88,6 +92,7 @@ class FakeKubelet(NodeServicer):
         self.forwards.append(first)
         if first.port == 1:
             await _abort(context, errors.unavailable("connection refused"))
+        await context.send_initial_metadata(_ACCEPTED)
         if first.port in self.backends:
             async for output in _connected(self.backends[first.port], inputs):
                 yield output
