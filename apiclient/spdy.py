@@ -120,18 +120,25 @@ class Stream:
         self._session.settle(self)
 
     def _consumed(self, count: int) -> None:
-        self._unacknowledged += count
         self._session.consumed(count)
+        if not self._session.opens_windows:
+            return
+        self._unacknowledged += count
         if self._unacknowledged >= spdy.WINDOW_BYTES // 2 and not (self.ended or self.reset or self._session.over):
             self._session.send(spdy.WindowUpdate(self.number, self._unacknowledged))
             self._unacknowledged = 0
 
 
 class Session:
-    """One connection, as a context; `client` says which end this is."""
+    """One connection, as a context; `client` says which end this is.
 
-    def __init__(self, link: Link, *, client: bool) -> None:
+    opens_windows: False towards an end that knows no windows and closes its connection without having read all: what it has
+    not read then, such as our window updates, makes the kernel throw away what it sent last.
+    """
+
+    def __init__(self, link: Link, *, client: bool, opens_windows: bool = True) -> None:
         self._link = link
+        self.opens_windows = opens_windows
         self._framer = spdy.Framer()
         self._client = client
         self._next = 1 if client else 2
@@ -247,8 +254,10 @@ class Session:
 
     def consumed(self, count: int) -> None:
         """So many bytes of some stream have been read."""
-        self._unacknowledged += count
         self._buffers.set()
+        if not self.opens_windows:
+            return
+        self._unacknowledged += count
         if self._unacknowledged >= spdy.WINDOW_BYTES // 2 and not self.over:
             self.send(spdy.WindowUpdate(0, self._unacknowledged))
             self._unacknowledged = 0

@@ -187,7 +187,7 @@ def _raw_terminal(wanted: bool) -> Iterator[None]:
         return
     before = termios.tcgetattr(sys.stdin.fileno())
     try:
-        tty.setraw(sys.stdin.fileno())
+        tty.setraw(sys.stdin.fileno(), termios.TCSANOW)  # what has been typed ahead is kept
         yield
     finally:
         termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, before)

@@ -75,7 +75,7 @@ class SpdyCommand:
 
     def __init__(self, link: SocketLink) -> None:
         self._link = link
-        self._session = Session(link, client=True)
+        self._session = Session(link, client=True, opens_windows=False)  # spdystream ignores them, and closes abruptly
         self._streams: dict[str, Stream] = {}
         self._output: asyncio.Queue[tuple[int, bytes] | None] = asyncio.Queue(_QUEUE_CHUNKS)
         self._tasks: list[asyncio.Task[None]] = []

@@ -65,14 +65,15 @@ def shared(request: pytest.FixtureRequest, cluster: LocalCluster, show_in_report
 
 
 @pytest.fixture(params=["kubectl", "kctl"])
-def program(request: pytest.FixtureRequest, shared: Namespace) -> list[str]:
+def program(request: pytest.FixtureRequest, shared: Namespace, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The start of a command line, in the shared namespace."""
+    monkeypatch.setenv("HOME", str(shared.cluster.kubeconfig.parent))  # where kubectl keeps what it has discovered
     which = [str(KUBECTL)] if request.param == "kubectl" else [sys.executable, "-m", "kctl"]
     return [*which, f"--kubeconfig={shared.cluster.kubeconfig}", f"--namespace={shared.name}"]
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(PROJECT), "HOME": "/nonexistent"}
+    return {**os.environ, "PYTHONPATH": str(PROJECT)}
 
 
 def run(command: list[str], stdin: bytes = b"", *, code: int = 0) -> tuple[bytes, bytes]:

@@ -52,6 +52,7 @@ class Peer:
         self.pipe = pipe
         self.framer = Framer()
         self.seen: list[spdy.Frame] = []
+        self.all: list[spdy.Frame] = []
 
     async def send(self, *frames: spdy.Frame) -> None:
         await self.pipe.write(b"".join(self.framer.encode(frame) for frame in frames))
@@ -65,7 +66,9 @@ class Peer:
                     return frame
             data = await self.pipe.read()
             assert data, "the session has ended"
-            self.seen += self.framer.feed(data)
+            frames = self.framer.feed(data)
+            self.seen += frames
+            self.all += frames
 
 
 @asynccontextmanager
@@ -182,6 +185,18 @@ async def test_our_windows_are_opened_as_what_came_is_read() -> None:
             count += len(await stream.read())
         found = [await peer.until(WindowUpdate), await peer.until(WindowUpdate)]
         assert sorted(found, key=lambda each: each.stream) == [WindowUpdate(0, 40_000), WindowUpdate(1, 40_000)]  # type: ignore[union-attr]
+
+
+async def test_no_windows_are_opened_for_who_knows_none() -> None:
+    near, far = pipes()
+    async with asyncio.timeout(WAIT_S), Session(near, client=False, opens_windows=False) as session:
+        peer = Peer(far)
+        await peer.send(SynStream(1, {}), Data(1, bytes(100_000), fin=True))
+        stream = await accepted(session)
+        assert len(await stream.read_all(1 << 20)) == 100_000
+        await peer.send(Ping(1))
+        await peer.until(Ping)
+        assert not any(isinstance(frame, WindowUpdate) for frame in peer.all)
 
 
 async def test_pings_are_answered_and_our_own_are_not_sent_back() -> None:
