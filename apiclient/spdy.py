@@ -134,11 +134,15 @@ class Session:
 
     opens_windows: False towards an end that knows no windows and closes its connection without having read all: what it has
     not read then, such as our window updates, makes the kernel throw away what it sent last.
+    heartbeat_s: how often the other end is asked for a sign of life; 0 for never. One without an answer ends the session.
     """
 
-    def __init__(self, link: Link, *, client: bool, opens_windows: bool = True) -> None:
+    def __init__(self, link: Link, *, client: bool, opens_windows: bool = True, heartbeat_s: float = 0.0) -> None:
         self._link = link
         self.opens_windows = opens_windows
+        self._heartbeat_s = heartbeat_s
+        self._received = 0
+        self._held_up = False
         self._framer = spdy.Framer()
         self._client = client
         self._next = 1 if client else 2
@@ -167,6 +171,8 @@ class Session:
             asyncio.create_task(self._guarded(self._read()), name="spdy/read"),
             asyncio.create_task(self._guarded(self._write()), name="spdy/write"),
         ]
+        if self._heartbeat_s:
+            self._tasks.append(asyncio.create_task(self._guarded(self._beat()), name="spdy/heartbeat"))
         return self
 
     async def __aexit__(
@@ -286,6 +292,7 @@ class Session:
 
     async def _read(self) -> None:
         while not self.over and (data := await self._link.read()):
+            self._received += 1
             for frame in self._framer.feed(data):
                 self._take(frame)
                 if isinstance(frame, spdy.Data):
@@ -294,8 +301,23 @@ class Session:
     async def _room_for(self, number: int) -> None:
         """Wait while the stream holds as much as it may."""
         while (stream := self._streams.get(number)) is not None and stream.buffered_bytes >= BUFFER_BYTES_MAX:
+            self._held_up = True
             self._buffers.clear()
             await self._buffers.wait()
+        if self._held_up:
+            self._held_up = False
+            self._received += 1  # signs of life may have been waiting
+
+    async def _beat(self) -> None:
+        """Ping; whatever comes before the next ping is a sign of life, and while we do not read none can come."""
+        number = 1 if self._client else 2
+        while not self.over:
+            received = self._received
+            self.send(spdy.Ping(number))
+            number = (number + 2) & spdy.STREAM_ID_MAX
+            await asyncio.sleep(self._heartbeat_s)
+            if received == self._received and not self._held_up:
+                raise ConnectionResetError("the other end gives no sign of life")
 
     async def _write(self) -> None:
         while not self.over:

@@ -51,7 +51,7 @@ async def _spdy(request: web.BaseRequest, wanted: Connecting, nodes: Nodes) -> w
     headers = (("Connection", "Upgrade"), ("Upgrade", SPDY), (STREAM_PROTOCOL, protocol))
     response, connection = await raw.upgrade(request, headers)
     try:
-        async with Session(connection, client=False) as session:
+        async with Session(connection, client=False, heartbeat_s=HEARTBEAT_S) as session:
             if forward:
                 await spdy_streams.PortForwarding(session, wanted, nodes).serve()
             else:

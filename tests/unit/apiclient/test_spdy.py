@@ -205,6 +205,29 @@ async def test_pings_are_answered_and_our_own_are_not_sent_back() -> None:
         assert await peer.until(Ping) == Ping(7)
 
 
+async def test_an_end_that_gives_no_sign_of_life_is_given_up() -> None:
+    near, far = pipes(1000)
+    async with asyncio.timeout(WAIT_S), Session(near, client=False, heartbeat_s=0.05) as session:
+        peer = Peer(far)
+        for _ in range(3):
+            ping = await peer.until(Ping)
+            assert not session.over
+            await peer.send(ping)
+        await session.wait_ended()
+        assert "no sign of life" in session.failure
+
+
+async def test_who_is_not_read_is_not_taken_for_dead() -> None:
+    near, far = pipes(1000)
+    async with asyncio.timeout(WAIT_S), Session(near, client=False, heartbeat_s=0.02) as session:
+        peer = Peer(far)
+        await peer.send(SynStream(1, {}), Data(1, bytes(sessions.BUFFER_BYTES_MAX)))
+        stream = await accepted(session)
+        await asyncio.sleep(0.2)
+        assert not session.over
+        assert await stream.read()
+
+
 async def test_a_reset_stream_reads_and_writes_no_more() -> None:
     async with served() as (session, peer):
         await peer.send(SynStream(1, {}))
