@@ -143,12 +143,12 @@ def _storage(plural: str, cls: type[Object], *, namespaced: bool = False, **more
     )
 
 
-POD_SUBRESOURCES = ("status", "binding", "eviction", "log", "exec", "attach", "portforward")
+POD_SUBRESOURCES = ("status", "binding", "eviction", "log", "exec", "attach", "portforward", "proxy")
 
 NAMESPACES = _core("namespaces", kinds.Namespace, namespaced=False, short_names=("ns",), subresources=("status", "finalize"))
-NODES = _core("nodes", kinds.Node, namespaced=False, short_names=("no",), subresources=("status",))
+NODES = _core("nodes", kinds.Node, namespaced=False, short_names=("no",), subresources=("status", "proxy"))
 PODS = _core("pods", kinds.Pod, short_names=("po",), categories=("all",), subresources=POD_SUBRESOURCES)
-SERVICES = _core("services", kinds.Service, short_names=("svc",), categories=("all",), subresources=("status",))
+SERVICES = _core("services", kinds.Service, short_names=("svc",), categories=("all",), subresources=("status", "proxy"))
 ENDPOINTS = _core("endpoints", kinds.Endpoints, short_names=("ep",))
 CONFIG_MAPS = _core("configmaps", kinds.ConfigMap, short_names=("cm",))
 SECRETS = _core("secrets", kinds.Secret)

@@ -14,6 +14,7 @@ from proto.gen import node_pb2
 from proto.gen.node_pb2_grpc import NodeStub
 
 STATUS_KEY = "coxswain-status-bin"
+ACCEPTED_KEY = "coxswain-accepted"
 CHANNELS_MAX = 256
 _OPTIONS = (
     ("grpc.max_receive_message_length", 16 << 20),
@@ -91,9 +92,17 @@ async def _relayed(call: Any, inputs: AsyncIterable[Any], endpoint: str) -> Asyn
 
 
 async def _fed(call: Any, inputs: AsyncIterable[Any]) -> None:
+    """Send the inputs, all but the first only once the kubelet has accepted the call.
+
+    grpc.aio takes a write that meets the call's end for the call's failure, and forgets the status that came with the end.
+    """
+    accepted = False
     try:
         async for each in inputs:
             await call.write(each)
+            if not accepted and ACCEPTED_KEY not in dict(await call.initial_metadata()):
+                return
+            accepted = True
         await call.done_writing()
     except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
         return  # the call has ended, and who reads from it is told why

@@ -139,7 +139,7 @@ class Assembly:
             objects=objects,
             pods=Pods(store, objects, clock),
             scales=Scales(store, objects),
-            connections=Connections(store, nodes, clock),
+            connections=Connections(store, nodes, clock, rng),
             reviews=Reviews(authorizer, NoTokens()),
             metrics=self.metrics,
             clock=clock,

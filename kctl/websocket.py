@@ -15,10 +15,10 @@ import sys
 import termios
 import threading
 import tty
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlencode
 
 import aiohttp
@@ -40,6 +40,17 @@ class StreamRequest:
     query: list[tuple[str, str]]
     stdin: bool
     tty: bool
+    streams: "Streams | None" = None
+    """Other ends than this process's own."""
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Where a session's input comes from (a file descriptor) and its output goes; what writing raises ends the session."""
+
+    stdin: int
+    stdout: BinaryIO
+    stderr: BinaryIO
 
 
 def run(client: RestClient, request: StreamRequest) -> None:
@@ -59,18 +70,30 @@ def check_status(status: Mapping[str, Any]) -> None:
 
 
 async def _run(client: RestClient, request: StreamRequest) -> None:
-    url = f"{client.settings.server}{request.path}?{urlencode(request.query)}"
+    async with connected(client, request.path, request.query, (V5, V4)) as socket:
+        await _Session(socket, request).run()
+
+
+@asynccontextmanager
+async def connected(
+    client: RestClient, path: str, query: Sequence[tuple[str, str]], protocols: Sequence[str]
+) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    """A WebSocket to the server; raises KctlError with the server's reason when it refuses."""
+    url = f"{client.settings.server}{path}?{urlencode(query)}"
     tls: Any = client.tls_context() or False
     async with aiohttp.ClientSession() as session:
         try:
             socket = await session.ws_connect(
-                url, protocols=(V5, V4), ssl=tls, headers=client.authorization(), max_msg_size=0, autoclose=True
+                url, protocols=protocols, ssl=tls, headers=client.authorization(), max_msg_size=0, autoclose=True
             )
         except aiohttp.WSServerHandshakeError as error:
             raise await _refusal(session, client, url, tls, error) from error
         except aiohttp.ClientError as error:
             raise UnreachableError(f"Unable to connect to the server: {client.address}: {error}") from error
-        await _Session(socket, request).run()
+        try:
+            yield socket
+        finally:
+            await socket.close()
 
 
 async def _refusal(
@@ -89,6 +112,9 @@ class _Session:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse, request: StreamRequest) -> None:
         self._socket = socket
         self._request = request
+        self._streams = request.streams or Streams(
+            sys.stdin.fileno() if request.stdin or request.tty else -1, sys.stdout.buffer, sys.stderr.buffer
+        )
         self._input: asyncio.Queue[bytes] = asyncio.Queue(INPUT_CHUNKS)
 
     async def run(self) -> None:
@@ -116,12 +142,11 @@ class _Session:
                 continue
             channel, data = message.data[0], message.data[1:]
             if channel in (STDOUT, STDERR):
-                _write(sys.stdout if channel == STDOUT else sys.stderr, data)
+                _write(self._streams.stdout if channel == STDOUT else self._streams.stderr, data)
             elif channel == ERROR:
                 check_status(json.loads(data))
                 return
-        if self._socket.close_code not in (None, aiohttp.WSCloseCode.OK):
-            raise KctlError(f"the connection was closed (code {self._socket.close_code})")
+        raise KctlError(f"the connection was closed (code {self._socket.close_code}) before the command had ended")
 
     async def _send_input(self) -> None:
         while data := await self._input.get():
@@ -130,7 +155,7 @@ class _Session:
             await self._socket.send_bytes(bytes((CLOSE, STDIN)))
 
     async def _send_size(self) -> None:
-        size = os.get_terminal_size(sys.stdin.fileno())
+        size = os.get_terminal_size(self._streams.stdin)
         body = json.dumps({"Width": size.columns, "Height": size.lines}).encode()
         await self._socket.send_bytes(bytes((RESIZE,)) + body)
 
@@ -138,7 +163,7 @@ class _Session:
         """Runs in a thread: hands over what is typed; an empty chunk says that there is no more."""
         while True:
             try:
-                data = os.read(sys.stdin.fileno(), READ_BYTES)
+                data = os.read(self._streams.stdin, READ_BYTES)
             except OSError:
                 data = b""
             try:
@@ -149,9 +174,9 @@ class _Session:
                 return
 
 
-def _write(sink: Any, data: bytes) -> None:
-    sink.buffer.write(data)
-    sink.buffer.flush()
+def _write(sink: BinaryIO, data: bytes) -> None:
+    sink.write(data)
+    sink.flush()
 
 
 @contextmanager
@@ -162,7 +187,7 @@ def _raw_terminal(wanted: bool) -> Iterator[None]:
         return
     before = termios.tcgetattr(sys.stdin.fileno())
     try:
-        tty.setraw(sys.stdin.fileno())
+        tty.setraw(sys.stdin.fileno(), termios.TCSANOW)  # what has been typed ahead is kept
         yield
     finally:
         termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, before)

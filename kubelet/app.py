@@ -24,7 +24,7 @@ from kubelet.adapters.spdy import SpdyStreams
 from kubelet.config import KubeletConfiguration
 from kubelet.core.node import NodeIdentity, allocatable
 from kubelet.core.sandboxes import NodeFacts
-from kubelet.door import NodeServer, NodeService
+from kubelet.door import NodeAddresses, NodeServer, NodeService
 from kubelet.kubelet import Kubelet, Options, Ports
 from kubelet.loops.kit import Settings
 
@@ -82,7 +82,8 @@ async def serve(config: KubeletConfiguration, stop: asyncio.Event) -> None:
     )
     client = new_client(config.client, field_manager="kubelet")
     kubelet = Kubelet(client, ports, settings, options, clock, rng)
-    service = NodeService(kubelet.manager, runtime, SpdyStreams(runtime), logs, dial, machinery, clock)
+    addresses = NodeAddresses(config.node_ip, config.health.address, config.health.port)
+    service = NodeService(kubelet.manager, runtime, SpdyStreams(runtime), logs, dial, machinery, clock, addresses=addresses)
     checks = {"runtime": lambda: None if kubelet.health.health.runtime_ready else "container runtime is down"}
     try:
         async with HealthServer(config.health, checks), NodeServer(config.serving, service):

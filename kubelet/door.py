@@ -6,7 +6,8 @@ administrator's. A call names a pod and a container; what is wrong with that is 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NoReturn
 
@@ -33,6 +34,7 @@ from proto.gen import node_pb2_grpc
 log = logging.getLogger(__name__)
 
 _STATUS_KEY = "coxswain-status-bin"
+_ACCEPTED = (("coxswain-accepted", "true"),)
 _CLIENT_NAME, _ADMINISTRATORS = "kube-apiserver-kubelet-client", "system:masters"
 _CHUNK_BYTES = 64 * 1024
 _GRACE_S = 0.5
@@ -53,8 +55,20 @@ _CODES = {
 # Kubernetes' words for a container that has no log because it has no image.
 _IMAGE_TROUBLES = {"ErrImagePull": "image can't be pulled", "ImagePullBackOff": "trying and failing to pull image"}
 
-Dial = Callable[[str | None, int], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+Dial = Callable[[str | None, int, Sequence[str]], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+"""Connects to a port on the first address that answers, inside a network namespace (None: the node's)."""
+
+_LOOPBACK = ("127.0.0.1", "::1")
 Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@dataclass(frozen=True)
+class NodeAddresses:
+    """Where the node itself is reached from within: its own address, and the kubelet's health and metrics (port 0: nowhere)."""
+
+    own: str = "127.0.0.1"
+    health: str = "127.0.0.1"
+    health_port: int = 0
 
 
 class NodeService(node_pb2_grpc.NodeServicer):
@@ -70,6 +84,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
         machinery: Machinery,
         clock: Clock,
         *,
+        addresses: NodeAddresses = NodeAddresses(),
         trusted: bool = False,
     ) -> None:
         self._manager = manager
@@ -79,6 +94,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
         self._dial = dial
         self._machinery = machinery
         self._clock = clock
+        self._addresses = addresses
         self._trusted = trusted
         self._meter = UsageMeter()
 
@@ -118,7 +134,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
                 stderr=start.stderr,
                 tty=start.tty,
             )
-            async for message in _relay(command, requests):
+            async for message in _relay(command, requests, context):
                 yield message
         except (ApiError, RuntimeFailureError) as error:
             await _abort(context, error)
@@ -138,7 +154,7 @@ class NodeService(node_pb2_grpc.NodeServicer):
                 stderr=start.stderr,
                 tty=bool(found.tty),
             )
-            async for message in _relay(command, requests):
+            async for message in _relay(command, requests, context):
                 yield message
         except (ApiError, RuntimeFailureError) as error:
             await _abort(context, error)
@@ -149,18 +165,12 @@ class NodeService(node_pb2_grpc.NodeServicer):
         try:
             self._authorize(context)
             first = await anext(requests)
-            worker = self._pod(first.pod)
-            sandbox = worker.seen.ready_sandbox
-            if sandbox is None:
-                phase = worker.pod.status.phase
-                raise errors.bad_request(f"unable to forward port because pod is not running. Current status={phase}")
-            shared = bool(worker.pod.spec.host_network)
-            namespace = None if shared else await self._runtime.sandbox_network(sandbox.id)
-            reader, writer = await self._dial(namespace, first.port)
+            reader, writer = await (self._dial_pod(first) if first.HasField("pod") else self._dial_node(first))
         except (ApiError, RuntimeFailureError) as error:
             await _abort(context, error)
         feeding = asyncio.create_task(_feed_socket(first, requests, writer), name="port-forward")
         try:
+            await _accept(context)
             while data := await reader.read(_CHUNK_BYTES):
                 yield pb.PortForwardData(data=data)
             yield pb.PortForwardData(closed=True)
@@ -207,6 +217,25 @@ class NodeService(node_pb2_grpc.NodeServicer):
             if _may_call(bytes(certificate)):
                 return
         raise errors.forbidden("nodes", "", "the caller's certificate is not the API server's")
+
+    async def _dial_pod(self, wanted: pb.PortForwardData) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        worker = self._pod(wanted.pod)
+        sandbox = worker.seen.ready_sandbox
+        if sandbox is None:
+            phase = worker.pod.status.phase
+            raise errors.bad_request(f"unable to forward port because pod is not running. Current status={phase}")
+        shared = bool(worker.pod.spec.host_network)
+        own = (self._addresses.own,) if shared else sandbox.addresses
+        namespace = None if shared else await self._runtime.sandbox_network(sandbox.id)
+        return await self._dial(namespace, wanted.port, own if wanted.own_address and own else _LOOPBACK)
+
+    async def _dial_node(self, wanted: pb.PortForwardData) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A port of the node's own address; port 0 is where the kubelet itself tells of its health."""
+        if wanted.port:
+            return await self._dial(None, wanted.port, (self._addresses.own,) if wanted.own_address else _LOOPBACK)
+        if not self._addresses.health_port:
+            raise errors.unavailable("this kubelet serves no health and no metrics")
+        return await self._dial(None, self._addresses.health_port, (self._addresses.health,))
 
     def _pod(self, name: pb.ContainerName) -> PodWorker:
         worker = self._manager.worker(name.namespace, name.pod, name.uid)
@@ -288,10 +317,13 @@ class NodeServer:
             await self._server.stop(_GRACE_S)
 
 
-async def _relay(command: CommandStream, requests: AsyncIterator[pb.StreamInput]) -> AsyncIterator[pb.StreamOutput]:
+async def _relay(
+    command: CommandStream, requests: AsyncIterator[pb.StreamInput], context: Context
+) -> AsyncIterator[pb.StreamOutput]:
     """Input to the command, its output and exit code back."""
     feeding = asyncio.create_task(_feed_command(command, requests), name="exec-input")
     try:
+        await _accept(context)
         async for stream, data in command.output():
             yield pb.StreamOutput(stdout=data) if stream == 1 else pb.StreamOutput(stderr=data)
         yield pb.StreamOutput(exit_code=await command.exit_code())
@@ -333,6 +365,11 @@ async def _feed_socket(
             writer.write_eof()
     except ConnectionError as error:
         log.debug("forwarded connection ended", extra={"error": str(error)})
+
+
+async def _accept(context: Context) -> None:
+    """Tell the client that it may go on."""
+    await context.send_initial_metadata(_ACCEPTED)
 
 
 async def _abort(context: Context, error: ApiError | RuntimeFailureError) -> NoReturn:

@@ -71,7 +71,7 @@ def connection(kind: str, pod: Pod, endpoint: str, query: Sequence[tuple[str, st
     first = dict(reversed(query))
     meta = pod.metadata
     if kind == "portforward":
-        ports = tuple(_port(value) for key, text in query if key == "ports" for value in text.split(","))
+        ports = tuple(_port(value) for key, text in query if key in ("ports", "port") for value in text.split(","))
         return Connecting(kind, endpoint, meta.namespace, meta.name, meta.uid, ports=ports)
     if pod.status.phase in ("Succeeded", "Failed"):
         raise errors.bad_request(f"cannot {kind} into a container in a completed pod; current phase is {pod.status.phase}")

@@ -95,7 +95,10 @@ DEFAULT_OPTIONS = Options()
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One call. `content_type` is that of the body: a patch type for patches, else application/json or application/yaml."""
+    """One call. `content_type` is that of the body: a patch type for patches, else application/json or application/yaml.
+
+    method: of a connect, the HTTP method it came with.
+    """
 
     verb: Verb
     resource: Resource
@@ -109,6 +112,31 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     fence: Fence | None = None
     form: Resource | None = None
     """The row in whose form the objects of `resource` are spoken of, when that is not their own; see `core.forms`."""
+    method: str = ""
+
+    @property
+    def needed_verb(self) -> str:
+        """The verb that the user must be allowed.
+
+        exec, attach and portforward act on a pod whatever the method: a WebSocket always comes with GET, and who may only read
+        must not get a shell by it. What is proxied is what its method says.
+        """
+        if self.verb is not Verb.CONNECT:
+            return str(self.verb)
+        if self.subresource in ("exec", "attach", "portforward"):
+            return str(Verb.CREATE)
+        return _METHOD_VERBS.get(self.method, str(Verb.GET if self.subresource == "log" else Verb.CREATE))
+
+
+_METHOD_VERBS = {
+    "GET": "get",
+    "HEAD": "get",
+    "OPTIONS": "get",
+    "POST": "create",
+    "PUT": "update",
+    "PATCH": "patch",
+    "DELETE": "delete",
+}
 
 
 class Bind(msgspec.Struct, frozen=True):
@@ -238,4 +266,18 @@ class Connecting(msgspec.Struct, frozen=True):
     ports: tuple[int, ...] = ()
 
 
-Answer: TypeAlias = Document | Listing | Watching | Streaming | Connecting
+class Proxying(msgspec.Struct, frozen=True):
+    """A request that the door has to pass on to a port of a pod or (without `pod`) of a node, by way of its kubelet.
+
+    node: the kubelet's endpoint; port: 0 for the kubelet's own health and metrics.
+    """
+
+    node: str
+    namespace: str
+    pod: str
+    uid: str
+    port: int
+    secure: bool = False
+
+
+Answer: TypeAlias = Document | Listing | Watching | Streaming | Connecting | Proxying

@@ -24,7 +24,7 @@ from apimachinery.errors import ApiError
 from apimachinery.resources import ResourceTable
 from apiserver.chain import BODY_BYTES_MAX, Api
 from apiserver.core.parameters import parse_boolean, parse_options
-from apiserver.core.paths import CONNECT_SUBRESOURCES, Target, parse_path
+from apiserver.core.paths import CONNECT_SUBRESOURCES, PROXY, Target, parse_path
 from apiserver.core.request import (
     DEFAULT_OPTIONS,
     Connecting,
@@ -32,6 +32,7 @@ from apiserver.core.request import (
     FieldValidation,
     Listing,
     Options,
+    Proxying,
     Request,
     Streaming,
     User,
@@ -40,6 +41,7 @@ from apiserver.core.request import (
 )
 from apiserver.doors.about import About
 from apiserver.doors.health import Check, Health
+from apiserver.doors.proxying import proxy
 from apiserver.doors.rendering import Rendering, bookmark_object, list_meta, rendering
 from apiserver.doors.streams import bridge
 from apiserver.failures import to_api_error
@@ -53,6 +55,7 @@ WATCH_TIMEOUT_MIN_S = 1800.0
 WRITE_TIMEOUT_S = 30.0
 DRAIN_S = 5.0
 _DEFAULTS = Options(field_validation=FieldValidation.WARN)
+_PROXIED_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 _BODY_VERBS = {"POST": Verb.CREATE, "PUT": Verb.UPDATE, "PATCH": Verb.PATCH}
 
 
@@ -130,7 +133,9 @@ class RestDoor:
             return await self._about.answer(request)
         query = list(request.query.items()) if request.query_string else []
         verb = _verb(request.method, target, query)
-        options = parse_options(query, default_validation=FieldValidation.WARN) if query else _DEFAULTS
+        # what is proxied has a query of its own, in which our words may mean anything
+        ours = query and target.subresource != PROXY
+        options = parse_options(query, default_validation=FieldValidation.WARN) if ours else _DEFAULTS
         if not verb.mutating and not query:
             options = DEFAULT_OPTIONS
         form = rendering(request.headers.get("Accept", ""), verb, options, self._clock)
@@ -144,6 +149,7 @@ class RestDoor:
             body=await _body(request) if verb.mutating else b"",
             content_type=_content_type(request),
             options=options,
+            method=request.method if verb is Verb.CONNECT else "",
         )
         try:
             work = self._api.handle(wanted)
@@ -163,6 +169,8 @@ class RestDoor:
                 return await _stream(request, answer)
             case Connecting():
                 return await bridge(request, answer, self._nodes)
+            case Proxying():
+                return await proxy(request, answer, self._nodes)
 
     async def _not_stopping(self) -> str | None:
         return "the server is about to stop" if self._stopping.is_set() else None
@@ -214,7 +222,10 @@ def _user(request: web.BaseRequest) -> User:
 
 def _verb(method: str, target: Target, query: Sequence[tuple[str, str]]) -> Verb:
     subresource, named = target.subresource, bool(target.name)
-    if subresource in CONNECT_SUBRESOURCES:
+    if subresource == PROXY:
+        if method in _PROXIED_METHODS:
+            return Verb.CONNECT
+    elif subresource in CONNECT_SUBRESOURCES:
         if method == "GET" or (method == "POST" and subresource != "log"):
             return Verb.CONNECT
     elif method in ("GET", "HEAD"):

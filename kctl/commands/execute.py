@@ -1,7 +1,8 @@
 """`kctl exec` and `kctl attach`: streams into a running container."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -46,6 +47,12 @@ def attach(session: Session, arguments: tuple[str, ...], container: str, stdin: 
     _stream(session, "attach", arguments, container, stdin, tty, quiet, [])
 
 
+def _has_terminal(pod: Mapping[str, Any], name: str) -> bool:
+    spec = pod.get("spec") or {}
+    every = [each for key in ("containers", "initContainers", "ephemeralContainers") for each in spec.get(key) or ()]
+    return any(each["name"] == name and each.get("tty") for each in every)
+
+
 def _stream(
     session: Session,
     subresource: str,
@@ -61,8 +68,13 @@ def _stream(
     pod = pods.pods_of(session, targets.one(session, names, "pods"))[0]
     phase = (pod.get("status") or {}).get("phase")
     if phase in ("Succeeded", "Failed"):
-        raise KctlError(f"cannot exec into a container in a completed pod; current phase is {phase}")
+        deed = "exec into" if subresource == "exec" else "attach"
+        raise KctlError(f"cannot {deed} a container in a completed pod; current phase is {phase}")
     chosen = pods.choose_container(session, pod, container, quiet=quiet)
+    if subresource == "attach" and tty and not _has_terminal(pod, chosen):
+        if not quiet:
+            session.note(f"error: Unable to use a TTY - container {chosen} did not allocate one")
+        tty = False
     if tty and not stdin:
         tty = False
     if tty and not sys.stdin.isatty():

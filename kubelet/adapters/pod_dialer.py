@@ -9,6 +9,7 @@ import ctypes
 import os
 import socket
 import threading
+from collections.abc import Sequence
 
 from kubelet.ports import RuntimeFailureError
 
@@ -17,8 +18,8 @@ _TIMEOUT_S = 5.0
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-async def dial(namespace: str | None, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect to a port on the loopback of the namespace (None: the node's); raises RuntimeFailureError."""
+async def dial(namespace: str | None, port: int, addresses: Sequence[str]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to a port on the first address that takes it, in a namespace (None: the node's); raises RuntimeFailureError."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[socket.socket] = loop.create_future()
 
@@ -34,7 +35,7 @@ async def dial(namespace: str | None, port: int) -> tuple[asyncio.StreamReader, 
     def body() -> None:
         try:
             _enter(namespace)
-            found = _connect(port)
+            found = _connect(port, addresses)
         except OSError as error:
             loop.call_soon_threadsafe(deliver, None, error)
         else:
@@ -61,12 +62,12 @@ def _enter(namespace: str | None) -> None:
         os.close(descriptor)
 
 
-def _connect(port: int) -> socket.socket:
-    try:
-        return socket.create_connection(("127.0.0.1", port), _TIMEOUT_S)
-    except OSError:
+def _connect(port: int, addresses: Sequence[str]) -> socket.socket:
+    """The failure of the first address is the one that is told."""
+    failure: OSError | None = None
+    for address in addresses:
         try:
-            return socket.create_connection(("::1", port), _TIMEOUT_S)
-        except OSError:
-            pass
-        raise
+            return socket.create_connection((address, port), _TIMEOUT_S)
+        except OSError as error:
+            failure = failure or error
+    raise failure or OSError("there is no address to connect to")

@@ -1,30 +1,24 @@
 """Interactive commands through a CRI runtime's streaming server, over SPDY/3.1.
 
 CRI answers Exec and Attach with a URL on loopback. Behind it every CRI runtime speaks the streaming protocol of Kubernetes, in
-which only SPDY can say "no more input" (WebSocket learnt it later than the runtimes we serve), so SPDY it is; the little of it
-that is needed stands here: one connection, one SPDY stream each for error, stdin, stdout, stderr and terminal sizes.
-
-Header blocks go out compressed without SPDY's preset dictionary, which zlib's own format allows, and those that come in are not
-read: nothing in them is needed. Flow control does not exist on the other side (spdystream ignores it).
-Sources: the SPDY/3.1 draft; the page "Streaming" of Kubernetes' API reference (protocol v4.channel.k8s.io).
+which only SPDY can say "no more input" (WebSocket learnt it later than the runtimes we serve), so SPDY it is: one connection,
+one SPDY stream each for error, stdin, stdout, stderr and terminal sizes, in protocol v4.channel.k8s.io.
+Source: the page "Streaming" of Kubernetes' API reference.
 """
 
 import asyncio
 import json
-import struct
-import zlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from apiclient.spdy import Session, Stream
 from kubelet.ports import RuntimeFailureError
 
-_VERSION = 3
-_SYN_STREAM, _RST_STREAM, _PING, _GOAWAY = 1, 3, 6, 7
-_FIN = 1
-_CHUNK_BYTES = 32 * 1024
 _QUEUE_CHUNKS = 64
 _CONNECT_TIMEOUT_S = 10.0
+_VERDICT_BYTES_MAX = 64 * 1024
+_READ_BYTES = 64 * 1024
 _PROTOCOL = "v4.channel.k8s.io"
 _STDOUT, _STDERR = 1, 2
 
@@ -58,50 +52,74 @@ class SpdyStreams:
         return await SpdyCommand.connect(url, stdin=stdin, stdout=stdout, stderr=stderr and not tty, tty=tty)
 
 
-class SpdyCommand:
-    """One command: its connection, and a reader task that sorts what arrives."""
+class SocketLink:
+    """A connection as a SPDY session's pipe."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
-        self._deflate = zlib.compressobj()
-        self._streams: dict[str, int] = {}
+
+    async def read(self) -> bytes:
+        return await self._reader.read(_READ_BYTES)
+
+    async def write(self, data: bytes) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class SpdyCommand:
+    """One command: its connection, a task for each output stream, and one for how it ended."""
+
+    def __init__(self, link: SocketLink) -> None:
+        self._link = link
+        self._session = Session(link, client=True, opens_windows=False)  # spdystream ignores them, and closes abruptly
+        self._streams: dict[str, Stream] = {}
         self._output: asyncio.Queue[tuple[int, bytes] | None] = asyncio.Queue(_QUEUE_CHUNKS)
-        self._verdict = bytearray()
-        self._open_outputs: set[int] = set()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._verdict: asyncio.Task[bytes] | None = None
 
     @classmethod
     async def connect(cls, url: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> "SpdyCommand":
         """Connect and open the streams; raises RuntimeFailureError."""
         place = urlsplit(url)
+        wanted = (("error", True), ("stdin", stdin), ("stdout", stdout), ("stderr", stderr), ("resize", tty))
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                 reader, writer = await asyncio.open_connection(place.hostname, place.port or 80)
-                await _upgrade(reader, writer, place.netloc, place.path)
+                command = cls(SocketLink(reader, writer))
+                try:
+                    await _upgrade(reader, writer, place.netloc, place.path)
+                    await command._start([name for name, is_wanted in wanted if is_wanted])
+                except BaseException:
+                    await command.close()
+                    raise
         except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError) as error:
             raise RuntimeFailureError(f"cannot reach the runtime's streaming server: {error}") from error
-        command = cls(reader, writer)
-        command._open("error")
-        for name, wanted in (("stdin", stdin), ("stdout", stdout), ("stderr", stderr), ("resize", tty)):
-            if wanted:
-                command._open(name)
-        command._open_outputs = {command._streams[name] for name in ("stdout", "stderr") if name in command._streams}
-        command._task = asyncio.create_task(command._read(), name="spdy")
         return command
 
+    async def _start(self, names: Sequence[str]) -> None:
+        await self._session.__aenter__()
+        for name in names:
+            self._streams[name] = await self._session.open({"streamtype": name})
+        self._streams["error"].finish()
+        self._verdict = asyncio.create_task(_said(self._streams["error"]), name="spdy/error")
+        outputs = [(number, self._streams[name]) for number, name in ((1, "stdout"), (2, "stderr")) if name in self._streams]
+        self._tasks = [asyncio.create_task(self._gather(outputs, self._verdict), name="spdy/output")]
+
     async def write(self, data: bytes) -> None:
-        for start in range(0, len(data), _CHUNK_BYTES):
-            self._send("stdin", data[start : start + _CHUNK_BYTES])
-            await self._writer.drain()
+        if (stream := self._streams.get("stdin")) is not None:
+            await stream.write(data)
 
     async def close_input(self) -> None:
-        self._send("stdin", b"", _FIN)
-        await self._writer.drain()
+        if (stream := self._streams.get("stdin")) is not None:
+            stream.finish()
 
     async def resize(self, width: int, height: int) -> None:
-        self._send("resize", json.dumps({"Width": width, "Height": height}).encode() + b"\n")
-        await self._writer.drain()
+        if (stream := self._streams.get("resize")) is not None:
+            await stream.write(json.dumps({"Width": width, "Height": height}).encode() + b"\n")
 
     async def output(self) -> AsyncIterator[tuple[int, bytes]]:
         while (piece := await self._output.get()) is not None:
@@ -109,72 +127,42 @@ class SpdyCommand:
 
     async def exit_code(self) -> int:
         """From the status on the error stream; raises RuntimeFailureError when the command could not be run."""
-        if self._task is not None:
-            await asyncio.shield(self._task)
-        if not self._verdict:
+        verdict = await asyncio.shield(self._verdict) if self._verdict is not None else b""
+        if not verdict:
             raise RuntimeFailureError("the runtime ended the stream without saying how the command ended")
-        return parse_verdict(bytes(self._verdict))
+        return parse_verdict(verdict)
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        self._writer.close()
+        tasks = [*self._tasks, *([self._verdict] if self._verdict is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._session.__aexit__(None, None, None)
+        self._link.close()
 
-    def _open(self, kind: str) -> None:
-        identity = 2 * len(self._streams) + 1
-        self._streams[kind] = identity
-        name, value = b"streamtype", kind.encode()
-        block = struct.pack(">II", 1, len(name)) + name + struct.pack(">I", len(value)) + value
-        packed = self._deflate.compress(block) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
-        self._control(_SYN_STREAM, struct.pack(">IIH", identity, 0, 0) + packed)
+    async def _gather(self, outputs: Sequence[tuple[int, Stream]], verdict: "asyncio.Task[bytes]") -> None:
+        """All output until it has ended, and the end only once the verdict is there."""
+        await asyncio.gather(*(self._pump(number, stream) for number, stream in outputs))
+        await asyncio.wait((verdict,))
+        await self._output.put(None)
 
-    def _control(self, kind: int, payload: bytes) -> None:
-        self._writer.write(struct.pack(">HHI", 0x8000 | _VERSION, kind, len(payload)) + payload)
-
-    def _send(self, kind: str, data: bytes, flags: int = 0) -> None:
-        identity = self._streams.get(kind)
-        if identity is not None and not self._writer.is_closing():
-            self._writer.write(struct.pack(">II", identity, flags << 24 | len(data)) + data)
-
-    async def _read(self) -> None:
+    async def _pump(self, number: int, stream: Stream) -> None:
         try:
-            while self._open_outputs or not self._verdict_complete:
-                first, second = struct.unpack(">II", await self._reader.readexactly(8))
-                payload = await self._reader.readexactly(second & 0xFFFFFF)
-                if first & 0x80000000:
-                    if not self._on_control(first & 0xFFFF, payload):
-                        break
-                else:
-                    await self._on_data(first, second >> 24, payload)
-        except (EOFError, ConnectionError):
-            pass  # the end, whether or not it was announced; what has arrived tells the rest
-        finally:
-            await self._output.put(None)
+            while data := await stream.read():
+                await self._output.put((number, data))
+        except ConnectionError:
+            return  # the end, whether or not it was announced; what has arrived tells the rest
 
-    _verdict_complete = False
 
-    def _on_control(self, kind: int, payload: bytes) -> bool:
-        if kind == _PING:
-            self._control(_PING, payload)
-        elif kind == _RST_STREAM:
-            self._ended(struct.unpack(">I", payload[:4])[0] & 0x7FFFFFFF)
-        return kind != _GOAWAY
-
-    async def _on_data(self, identity: int, flags: int, payload: bytes) -> None:
-        if identity == self._streams.get("stdout") and payload:
-            await self._output.put((_STDOUT, payload))
-        elif identity == self._streams.get("stderr") and payload:
-            await self._output.put((_STDERR, payload))
-        elif identity == self._streams["error"]:
-            self._verdict += payload
-        if flags & _FIN:
-            self._ended(identity)
-
-    def _ended(self, identity: int) -> None:
-        self._open_outputs.discard(identity)
-        if identity == self._streams["error"]:
-            self._verdict_complete = True
+async def _said(stream: Stream) -> bytes:
+    """All that came on the error stream: runtimes reset it when they have told the result, they do not finish it."""
+    found = bytearray()
+    try:
+        while len(found) < _VERDICT_BYTES_MAX and (data := await stream.read()):
+            found += data
+    except ConnectionError:
+        pass
+    return bytes(found)
 
 
 async def _upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, path: str) -> None:

@@ -89,16 +89,18 @@ class StreamOutput(_message.Message):
     def __init__(self, stdout: _Optional[bytes] = ..., stderr: _Optional[bytes] = ..., exit_code: _Optional[int] = ...) -> None: ...
 
 class PortForwardData(_message.Message):
-    __slots__ = ("pod", "port", "data", "closed")
+    __slots__ = ("pod", "port", "data", "closed", "own_address")
     POD_FIELD_NUMBER: _ClassVar[int]
     PORT_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     CLOSED_FIELD_NUMBER: _ClassVar[int]
+    OWN_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     pod: ContainerName
     port: int
     data: bytes
     closed: bool
-    def __init__(self, pod: _Optional[_Union[ContainerName, _Mapping]] = ..., port: _Optional[int] = ..., data: _Optional[bytes] = ..., closed: _Optional[bool] = ...) -> None: ...
+    own_address: bool
+    def __init__(self, pod: _Optional[_Union[ContainerName, _Mapping]] = ..., port: _Optional[int] = ..., data: _Optional[bytes] = ..., closed: _Optional[bool] = ..., own_address: _Optional[bool] = ...) -> None: ...
 
 class StatsRequest(_message.Message):
     __slots__ = ()

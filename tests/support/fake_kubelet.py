@@ -1,7 +1,8 @@
 """A kubelet's gRPC door for tests: real gRPC and mutual TLS, containers that are a few rules.
 
 Logs are `line 0..4`, with `follow` they go on until the client leaves. `exec` runs the command `cat` (echoes stdin),
-`fail CODE`, `size` (prints each terminal size) or prints the command. A forwarded port echoes in capitals; port 1 refuses.
+`fail CODE`, `size` (prints each terminal size), `wait` (until the client leaves) or prints the command. A forwarded port
+echoes in capitals; port 1 refuses; a port in `backends` is connected to that port of 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from proto.gen import node_pb2 as pb
 from proto.gen.node_pb2_grpc import NodeServicer, add_NodeServicer_to_server
 from tests.support.throwaway_ca import ThrowawayCa
 
+_ACCEPTED = (("coxswain-accepted", "true"),)
+
 
 class FakeKubelet(NodeServicer):
     """Remembers the requests it got."""
@@ -28,6 +31,10 @@ class FakeKubelet(NodeServicer):
         self.starts: list[pb.StreamStart] = []
         self.follower_left = asyncio.Event()
         self.silent = False
+        self.forwards: list[pb.PortForwardData] = []
+        self.backends: dict[int, int] = {}
+        self.exec_begun = asyncio.Event()
+        self.exec_ended = asyncio.Event()
 
     async def Logs(self, request: pb.LogsRequest, context: Any) -> AsyncIterator[pb.LogsChunk]:  # noqa: N802
         self.logs.append(request)
@@ -46,12 +53,21 @@ class FakeKubelet(NodeServicer):
     async def Exec(self, inputs: AsyncIterator[pb.StreamInput], context: Any) -> AsyncIterator[pb.StreamOutput]:  # noqa: N802
         start = (await anext(inputs)).start
         self.starts.append(start)
+        if list(start.command) == ["lost"]:
+            await _abort(context, errors.not_found("containers", start.container.container))
+        await context.send_initial_metadata(_ACCEPTED)
         match list(start.command):
             case ["cat"]:
                 async for message in inputs:
                     if message.stdin_closed:
                         break
                     yield pb.StreamOutput(stdout=message.stdin)
+            case ["wait"]:
+                self.exec_begun.set()
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    self.exec_ended.set()
             case ["size"]:
                 async for message in inputs:
                     if message.stdin_closed:
@@ -61,21 +77,26 @@ class FakeKubelet(NodeServicer):
                 yield pb.StreamOutput(stderr=b"no\n")
                 yield pb.StreamOutput(exit_code=int(code))
                 return
-            case ["lost"]:
-                await _abort(context, errors.not_found("containers", start.container.container))
             case command:
                 yield pb.StreamOutput(stdout=" ".join(command).encode())
         yield pb.StreamOutput(exit_code=0)
 
     async def Attach(self, inputs: AsyncIterator[pb.StreamInput], context: Any) -> AsyncIterator[pb.StreamOutput]:  # noqa: N802
         self.starts.append((await anext(inputs)).start)
+        await context.send_initial_metadata(_ACCEPTED)
         yield pb.StreamOutput(stdout=b"attached")
         yield pb.StreamOutput(exit_code=0)
 
     async def PortForward(self, inputs: AsyncIterator[pb.PortForwardData], context: Any) -> AsyncIterator[pb.PortForwardData]:  # noqa: N802
-        port = (await anext(inputs)).port
-        if port == 1:
+        first = await anext(inputs)
+        self.forwards.append(first)
+        if first.port == 1:
             await _abort(context, errors.unavailable("connection refused"))
+        await context.send_initial_metadata(_ACCEPTED)
+        if first.port in self.backends:
+            async for output in _connected(self.backends[first.port], inputs):
+                yield output
+            return
         async for message in inputs:
             yield pb.PortForwardData(data=message.data.upper())
 
@@ -95,6 +116,29 @@ async def fake_kubelet(ca: ThrowawayCa) -> AsyncIterator[tuple[FakeKubelet, int]
         yield kubelet, port
     finally:
         await server.stop(None)
+
+
+async def _connected(port: int, inputs: AsyncIterator[pb.PortForwardData]) -> AsyncIterator[pb.PortForwardData]:
+    """A port of 127.0.0.1, as a kubelet forwards it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+
+    async def feed() -> None:
+        async for message in inputs:
+            writer.write(message.data)
+            await writer.drain()
+            if message.closed:
+                break
+        writer.write_eof()
+
+    feeding = asyncio.create_task(feed())
+    try:
+        while data := await reader.read(65536):
+            yield pb.PortForwardData(data=data)
+        yield pb.PortForwardData(closed=True)
+    finally:
+        feeding.cancel()
+        await asyncio.gather(feeding, return_exceptions=True)
+        writer.close()
 
 
 async def _abort(context: Any, error: ApiError) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -233,3 +234,41 @@ async def test_unknown_protocol_is_refused(setting: Setting) -> None:
     with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
         await setting.session.ws_connect(f"{setting.server.url}{PODS}/p/exec?command=ls&stdout=1", protocols=["v9"])
     assert caught.value.status == 400
+
+
+async def test_base64_variants(setting: Setting) -> None:
+    url = f"{setting.server.url}{PODS}/p/exec?command=cat&stdin=true&stdout=true"
+    async with setting.session.ws_connect(url, protocols=["v4.base64.channel.k8s.io"]) as socket:
+        await socket.send_str("0" + base64.b64encode(b"one").decode())
+        assert await socket.receive_str() == "1" + base64.b64encode(b"one").decode()
+    url = f"{setting.server.url}{PODS}/p/portforward?ports=8080"
+    async with setting.session.ws_connect(url, protocols=["v4.base64.channel.k8s.io"]) as socket:
+        header = base64.b64encode((8080).to_bytes(2, "little")).decode()
+        assert [await socket.receive_str(), await socket.receive_str()] == [f"0{header}", f"1{header}"]
+        await socket.send_str("0" + base64.b64encode(b"x").decode())
+        assert await socket.receive_str() == "0" + base64.b64encode(b"X").decode()
+
+
+async def test_a_client_without_a_protocol_speaks_the_oldest(setting: Setting) -> None:
+    url = f"{setting.server.url}{PODS}/p/exec?command=fail&command=42&stderr=true"
+    async with setting.session.ws_connect(url) as socket:
+        assert await socket.receive_bytes() == b"\x02no\n"
+        assert await socket.receive_bytes() == b"\x03command terminated with non-zero exit code: exit status 42"
+
+
+async def test_ports_of_one_socket_do_not_wait_for_one_that_has_ended(setting: Setting) -> None:
+    url = f"{setting.server.url}{PODS}/p/portforward?ports=8080,1"
+    async with setting.session.ws_connect(url, protocols=[V4]) as socket:
+        for _ in range(5):
+            await socket.receive_bytes()
+        for _ in range(100):
+            await socket.send_bytes(b"\x02lost")
+        await socket.send_bytes(b"\x00kept")
+        assert await socket.receive_bytes() == b"\x00KEPT"
+
+
+async def test_ports_are_named_or_refused(setting: Setting) -> None:
+    for query in ("", "?" + "&".join(f"ports={port}" for port in range(1, 40))):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            await setting.session.ws_connect(f"{setting.server.url}{PODS}/p/portforward{query}", protocols=[V4])
+        assert caught.value.status == 400

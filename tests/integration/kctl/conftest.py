@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from apimachinery import errors
 from apiserver.app import Settings
 from kctl.cli import run
 from kctl.kubeconfig import Connection
@@ -38,6 +39,7 @@ class FakeKubelets:
     """Kubelets whose containers know `cat`, `exit CODE` and `size`, and whose logs have five lines and later a sixth.
 
     What is attached to is a `cat` when input is passed on, and says `attached` when not.
+    `tar` and `test` are this machine's own. Forwarded ports echo in capitals; port 1 refuses.
     """
 
     async def logs(self, endpoint: str, request: node_pb2.LogsRequest) -> AsyncIterator[bytes]:
@@ -58,6 +60,10 @@ class FakeKubelets:
             yield node_pb2.StreamOutput(exit_code=0)
             return
         command = list(start.command) or ["cat"]
+        if command[0] in ("tar", "test"):
+            async for output in _program(command, messages):
+                yield output
+            return
         if command[0] == "exit":
             yield node_pb2.StreamOutput(stderr=b"bye\n")
             yield node_pb2.StreamOutput(exit_code=int(command[1]))
@@ -72,8 +78,52 @@ class FakeKubelets:
                 break
         yield node_pb2.StreamOutput(exit_code=0)
 
+    async def forward(
+        self, endpoint: str, inputs: AsyncIterable[node_pb2.PortForwardData]
+    ) -> AsyncIterator[node_pb2.PortForwardData]:
+        messages = aiter(inputs)
+        first = await anext(messages)
+        if first.port == 1:
+            raise errors.internal("connection refused")
+        async for message in messages:
+            if message.data:
+                yield node_pb2.PortForwardData(data=message.data.upper())
+            if message.closed:
+                break
+        yield node_pb2.PortForwardData(closed=True)
+
     async def close(self) -> None:
         """Nothing is open."""
+
+
+async def _program(command: list[str], inputs: AsyncIterator[node_pb2.StreamInput]) -> AsyncIterator[node_pb2.StreamOutput]:
+    """A program of this machine, in place of a container's."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    sink = process.stdin
+
+    async def feed() -> None:
+        async for message in inputs:
+            if message.stdin_closed:
+                break
+            sink.write(message.stdin)
+            await sink.drain()
+        sink.close()
+
+    feeding = asyncio.create_task(feed())
+    telling = asyncio.create_task(process.stderr.read())
+    try:
+        while data := await process.stdout.read(32768):
+            yield node_pb2.StreamOutput(stdout=data)
+        if text := await telling:
+            yield node_pb2.StreamOutput(stderr=text)
+        yield node_pb2.StreamOutput(exit_code=await process.wait())
+    finally:
+        feeding.cancel()
+        await asyncio.gather(feeding, telling, return_exceptions=True)
 
 
 class Api:

@@ -9,11 +9,13 @@ import grpc
 import grpc.aio
 import pytest
 
+from component_base.config import HealthConfig
+from component_base.health import HealthServer
 from kubelet.adapters.log_files import LogFiles
 from kubelet.adapters.machine import LocalMachine
 from kubelet.adapters.pod_dialer import dial
 from kubelet.adapters.spdy import SpdyStreams
-from kubelet.door import NodeService
+from kubelet.door import NodeAddresses, NodeService
 from proto.gen import node_pb2 as pb
 from proto.gen import node_pb2_grpc
 from tests.support.kubelet_node import TestNode, eventually, until
@@ -22,7 +24,7 @@ OnNode = Callable[[Callable[[TestNode], object]], None]
 
 
 @asynccontextmanager
-async def door(node: TestNode) -> AsyncIterator[Any]:
+async def door(node: TestNode, addresses: NodeAddresses | None = None) -> AsyncIterator[Any]:
     """A stub of the node's service, over a unix socket."""
     assert node.kubelet is not None
     assert node.runtime is not None
@@ -34,6 +36,7 @@ async def door(node: TestNode) -> AsyncIterator[Any]:
         dial,
         LocalMachine(str(node.root)),
         node.clock,
+        addresses=addresses or NodeAddresses(),
         trusted=True,
     )
     server = grpc.aio.server()
@@ -136,6 +139,9 @@ def test_exec(on_node: OnNode) -> None:
             assert await execute(stub, "p", ["cat"], b"through the pipe") == ("through the pipe", "", 0)
             large = b"x" * 300_000
             assert await execute(stub, "p", ["wc", "-c"], large) == ("300000\n", "", 0)
+            for _ in range(5):
+                out, _, code = await execute(stub, "p", ["sh", "-c", "head -c 3000000 /dev/zero; exit 3"])
+                assert (len(out), code) == (3_000_000, 3)
             assert (await execute(stub, "p", ["tty"], tty=True))[0].strip().startswith("/dev/pts")
             with pytest.raises(grpc.aio.AioRpcError):
                 await execute(stub, "p", ["no-such-command"])
@@ -163,6 +169,37 @@ def test_port_forward_reaches_loopback_of_the_pod(on_node: OnNode) -> None:
             answer = b"".join([message.data async for message in stub.PortForward(inputs())])
             assert b"200 OK" in answer
             assert b"localhost" in answer
+
+    on_node(scenario)
+
+
+def test_port_forward_reaches_the_pods_own_address_and_the_kubelets_health(on_node: OnNode) -> None:
+    async def scenario(node: TestNode) -> None:
+        server = ["sh", "-c", "exec httpd -f -p $(hostname -i):9001 -h /etc"]
+        await node.create("p", containers=[{"name": "c", "image": "busybox:1", "command": server}])
+        await node.phase("p", "Running")
+
+        async def listens() -> bool:
+            return ":9001" in await node.output("p", "netstat", "-ltn")
+
+        await eventually(listens, what="the server to listen")
+        health = HealthServer(HealthConfig(port=19001), {})
+        async with health, door(node, NodeAddresses(health_port=19001)) as stub:
+            for first, path, says in (
+                (pb.PortForwardData(pod=named("p"), port=9001, own_address=True), b"/hosts", b"localhost"),
+                (pb.PortForwardData(port=19001), b"/healthz", b"ok"),
+                (pb.PortForwardData(), b"/healthz", b"ok"),
+            ):
+                first.data = b"GET " + path + b" HTTP/1.0\r\n\r\n"
+                call = stub.PortForward()
+                await call.write(first)
+                answer = b"".join([message.data async for message in call])
+                assert b"200 OK" in answer
+                assert says in answer
+            call = stub.PortForward()
+            await call.write(pb.PortForwardData(pod=named("p"), port=9001))
+            with pytest.raises(grpc.aio.AioRpcError, match=r"[Cc]onnection refused"):
+                await call.read()
 
     on_node(scenario)
 

@@ -26,7 +26,6 @@ from apimachinery.kinds import (
     StatefulSetSpec,
 )
 from apimachinery.resources import CONFIG_MAPS, JOBS, NODES, PODS
-from apiserver.core import channels
 from apiserver.core.binding import bind_pod
 from apiserver.core.indexing import index_for
 from apiserver.core.naming import generate_name, new_uid, settle_name, settle_namespace
@@ -35,7 +34,6 @@ from apiserver.core.request import Bind
 from apiserver.core.scaling import rescaled, scale_of
 from apiserver.core.selecting import parse_revision, parse_selectors, shortcut
 from apiserver.core.tokens import Position, decode_token, encode_token
-from proto.gen import node_pb2
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -190,19 +188,3 @@ def test_bad_patch(body: bytes, content_type: str, code: int) -> None:
     with pytest.raises(ApiError) as caught:
         parse_patch(body, content_type)
     assert caught.value.code == code
-
-
-def test_channels_of_a_process() -> None:
-    read = channels.to_input
-    assert read(b"\x00ls\n", channels.V4) == node_pb2.StreamInput(stdin=b"ls\n")
-    size = read(b'\x04{"Width":80,"Height":24}', channels.V4)
-    assert size is not None
-    assert (size.size.width, size.size.height) == (80, 24)
-    assert read(b"\xff\x00", channels.V5) == node_pb2.StreamInput(stdin_closed=True)
-    for nothing, protocol in ((b"", channels.V5), (b"\xff\x00", channels.V4), (b"\x04no", channels.V5), (b"\x00", channels.V5)):
-        assert read(nothing, protocol) is None
-    assert channels.to_message(node_pb2.StreamOutput(stderr=b"x")) == b"\x02x"
-    assert channels.to_message(node_pb2.StreamOutput(exit_code=0)) == channels.result(0)
-    assert b'"status":"Success"' in channels.result(0)
-    assert b'"causes":[{"message":"3","reason":"ExitCode"}]' in channels.result(3)
-    assert channels.port_header(1, 8080) == (b"\x02\x90\x1f", b"\x03\x90\x1f")
