@@ -51,6 +51,12 @@ def decode(cls: type[T], data: bytes | str) -> T:
 def convert(cls: type[T], plain: Any) -> T:
     """An object of class `cls` from plain data (dicts and lists); raises ApiError (400) that names the path."""
     try:
+        return msgspec.convert(plain, cls)
+    except msgspec.ValidationError:
+        pass  # perhaps only for a null, which the fast path does not take
+    except RecursionError as error:
+        raise _malformed(error) from error
+    try:
         return msgspec.convert(_without_nulls(plain), cls)
     except msgspec.ValidationError as error:
         raise errors.bad_request(f"{cls.__name__} in the request cannot be handled: {_sentence(str(error))}") from error

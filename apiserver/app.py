@@ -31,6 +31,7 @@ from apiserver.loops import repair_forever, sample_forever
 from apiserver.metrics import Metrics
 from apiserver.ports import Nodes
 from apiserver.registry.admission import Admission
+from apiserver.registry.applying import Applies
 from apiserver.registry.connecting import Connections
 from apiserver.registry.objects import Objects
 from apiserver.registry.pods import Pods
@@ -117,6 +118,7 @@ class Assembly:
             rng=rng,
             event_ttl_s=settings.event_ttl_s,
         )
+        applies = Applies(objects)
         limits = settings.limits
         self.api = Api(
             authorizer=AllowAuthenticated(),
@@ -124,8 +126,9 @@ class Assembly:
             writes=FlowControl(limits.writes_in_flight, limits.writes_waiting),
             reading=reading,
             objects=objects,
+            applies=applies,
             pods=Pods(store, objects, clock),
-            scales=Scales(store, objects),
+            scales=Scales(store, objects, applies),
             connections=Connections(store, nodes, clock),
             metrics=self.metrics,
             clock=clock,

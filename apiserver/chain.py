@@ -25,6 +25,7 @@ from apiserver.core.request import (
     Document,
     Fence,
     Listing,
+    PatchType,
     Request,
     User,
     Verb,
@@ -33,6 +34,7 @@ from apiserver.failures import to_api_error
 from apiserver.flow import FlowControl
 from apiserver.metrics import Metrics
 from apiserver.ports import Authorizer
+from apiserver.registry.applying import Applies
 from apiserver.registry.connecting import Connections
 from apiserver.registry.objects import Objects
 from apiserver.registry.pods import Pods
@@ -67,6 +69,7 @@ class Api:
         writes: FlowControl,
         reading: Reading,
         objects: Objects,
+        applies: Applies,
         pods: Pods,
         scales: Scales,
         connections: Connections,
@@ -79,6 +82,7 @@ class Api:
         self.writes = writes
         self._reading = reading
         self._objects = objects
+        self._applies = applies
         self._pods = pods
         self._scales = scales
         self._connections = connections
@@ -139,6 +143,8 @@ class Api:
             raise errors.too_large(f"the request body is larger than the limit of {BODY_BYTES_MAX} bytes")
         require_subresource(request.resource, request.subresource)
         _require_scope(request)
+        if request.verb.mutating:
+            parameters.require_write_options(request)
         flow = self.writes if request.verb.mutating else self.reads
         async with flow.admitted():
             if request.subresource:
@@ -158,7 +164,7 @@ class Api:
             case Verb.UPDATE:
                 return await self._objects.update(request)
             case Verb.PATCH:
-                return await self._objects.patch(request)
+                return await self._patch(request)
             case Verb.DELETE:
                 return await self._objects.delete(request)
             case Verb.DELETE_COLLECTION:
@@ -179,11 +185,16 @@ class Api:
             case "status" | "finalize", Verb.UPDATE:
                 return await self._objects.update(request)
             case "status", Verb.PATCH:
-                return await self._objects.patch(request)
+                return await self._patch(request)
             case subresource, Verb.CONNECT if subresource in CONNECT_SUBRESOURCES:
                 return await self._connections.open(request)
             case _:
                 raise errors.method_not_allowed(request.verb)
+
+    async def _patch(self, request: Request) -> Document:
+        if request.content_type == PatchType.APPLY:
+            return await self._applies.apply(request, self.authorizer.authorize)
+        return await self._objects.patch(request)
 
     async def _delete_collection(self, request: Request) -> Listing:
         """Delete what is selected, a bounded number at a time; what vanishes meanwhile is as wanted."""

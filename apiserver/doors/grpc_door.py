@@ -18,6 +18,7 @@ from apimachinery import codec, errors
 from apimachinery.errors import ApiError
 from apimachinery.resources import Resource, ResourceTable
 from apiserver.chain import Api
+from apiserver.core.ownership import manager_of_agent
 from apiserver.core.parameters import parse_field_validation
 from apiserver.core.request import (
     DEFAULT_OPTIONS,
@@ -257,6 +258,7 @@ class GrpcDoor:
             body=request.body,
             content_type=request.patch_type if verb is Verb.PATCH else "application/json",
             options=options,
+            agent="" if request.field_manager else manager_of_agent(user.name),
             fence=_fence(request),
         )
 

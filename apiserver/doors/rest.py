@@ -20,6 +20,7 @@ from apimachinery import codec, errors
 from apimachinery.errors import ApiError
 from apimachinery.resources import ResourceTable
 from apiserver.chain import BODY_BYTES_MAX, Api
+from apiserver.core.ownership import manager_of_agent
 from apiserver.core.parameters import parse_boolean, parse_options
 from apiserver.core.paths import CONNECT_SUBRESOURCES, Target, parse_path
 from apiserver.core.request import (
@@ -134,6 +135,7 @@ class RestDoor:
             body=await _body(request) if verb.mutating else b"",
             content_type=_content_type(request),
             options=options,
+            agent=manager_of_agent(request.headers.get("User-Agent", "")) if verb.mutating else "",
         )
         try:
             work = self._api.handle(wanted)
