@@ -5,6 +5,7 @@ ownership was tracked, or because a client cleared it) stays that way until some
 """
 
 from collections.abc import Hashable, Mapping, Sequence
+from copy import copy
 from functools import lru_cache
 from typing import Any
 
@@ -25,7 +26,8 @@ from apimachinery.apply.managers import (
     table_of,
 )
 from apimachinery.apply.shapes import Shape
-from apimachinery.apply.walking import Difference, bounded_depth, difference, differing
+from apimachinery.apply.structs import struct_difference
+from apimachinery.apply.walking import Difference, bounded_depth, difference
 from apimachinery.kinds.meta import ManagedFieldsEntry, ObjectMeta
 
 _IDENTITY = ("apiVersion", "kind")
@@ -81,7 +83,7 @@ def settled(table: Table, writer: Identity, changes: Difference, taken: FieldSet
     result = lost({identity: each for identity, each in table.items() if identity != writer}, changes)
     if held is None:
         result[writer] = Held(taken, api_version, now)
-    elif not taken.difference(held.fields) and not held.fields.intersection(FieldSet(changes.removed)):
+    elif taken.issubset(held.fields) and not held.fields.intersection(FieldSet(changes.removed)):
         result[writer] = Held(held.fields, held.api_version, now, held.source)
     else:
         left = lost({writer: held}, changes).get(writer)
@@ -109,8 +111,7 @@ def _changes(
 ) -> Difference:
     if isinstance(after, msgspec.Struct):
         if isinstance(before, msgspec.Struct):
-            old, new = differing(before, after)
-            return difference(shape, old, new)
+            return struct_difference(before, after)
         after = msgspec.to_builtins(after)
     return difference(shape, shape.blank if before is None else before, after)
 
@@ -133,13 +134,12 @@ def _creation(shape: Shape, after: msgspec.Struct, ignored: FieldSet) -> FieldSe
 
 
 def _ownable(metadata: ObjectMeta) -> ObjectMeta:
-    return ObjectMeta(
-        generate_name=metadata.generate_name,
-        annotations=metadata.annotations,
-        finalizers=metadata.finalizers,
-        labels=metadata.labels,
-        owner_references=metadata.owner_references,
-    )
+    """Metadata without what tells the objects of one template apart."""
+    rest = copy(metadata)
+    rest.name = rest.namespace = rest.uid = rest.resource_version = rest.self_link = ""
+    rest.creation_timestamp = rest.generation = None
+    rest.managed_fields = []
+    return rest
 
 
 def _given(shape: Any, encoded: bytes) -> FieldSet:
