@@ -15,12 +15,13 @@ Source: the Kubernetes page "Server-Side Apply".
 
 from apimachinery.apply.applying import Applied, ApplyConflict, Conflict, apply
 from apimachinery.apply.fields import NO_FIELDS, FieldSet
-from apimachinery.apply.managers import MAX_UPDATE_MANAGERS, given_managers, keep_times, starting_managers
+from apimachinery.apply.managers import APPLY, MAX_UPDATE_MANAGERS, given_managers, keep_times, starting_managers
 from apimachinery.apply.shapes import FREE, Form, Shape, shape_of, status_fields, structural_shape
 from apimachinery.apply.tracking import track_update
 from apimachinery.apply.walking import fields_of
 
 __all__ = [
+    "APPLY",
     "FREE",
     "MAX_UPDATE_MANAGERS",
     "NO_FIELDS",

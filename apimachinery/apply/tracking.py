@@ -69,9 +69,11 @@ def track_update(
     return list(managers) if table is None else entries_of(capped(table))
 
 
-def first_managers(shape: Shape, live: Mapping[str, Any], *, now: str, api_version: str) -> list[ManagedFieldsEntry]:
+def first_managers(
+    shape: Shape, live: Mapping[str, Any], *, now: str, api_version: str, ignored: FieldSet = NO_FIELDS
+) -> list[ManagedFieldsEntry]:
     """The owner of everything in an object that has been there before anyone's ownership was known."""
-    return track_update(None, live, (), BEFORE_FIRST_APPLY, shape=shape, now=now, api_version=api_version)
+    return track_update(None, live, (), BEFORE_FIRST_APPLY, shape=shape, now=now, api_version=api_version, ignored=ignored)
 
 
 def settled(table: Table, writer: Identity, changes: Difference, taken: FieldSet, api_version: str, now: str) -> Table | None:

@@ -18,6 +18,7 @@ from apimachinery.kinds.meta import ManagedFieldsEntry
 from apimachinery.kinds.object import Object
 from apiserver.core.bodies import YAML_TYPES, yaml_to_json
 from apiserver.core.request import Request
+from apiserver.core.spelling import spelled
 
 MANAGER_BYTES_MAX = 128
 _MENTION = b"managedFields"
@@ -76,7 +77,7 @@ def applied(
     """A server-side apply of `wanted` on plain data; raises ApplyConflict (409), and ApiError (400)."""
     return apply.apply(
         live,
-        wanted,
+        spelled(request.resource.cls, wanted),
         managers,
         manager=request.manager,
         shape=apply.shape_of(request.resource.cls),
@@ -86,6 +87,11 @@ def applied(
         subresource=request.subresource,
         ignored=apply.status_fields(request.subresource),
     )
+
+
+def is_applied(entries: Sequence[ManagedFieldsEntry]) -> bool:
+    """Whether anything is owned by virtue of a configuration."""
+    return any(entry.operation == apply.APPLY for entry in entries)
 
 
 def given_in_body(request: Request, incoming: Object) -> Entries | None:

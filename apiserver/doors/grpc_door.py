@@ -245,8 +245,9 @@ class GrpcDoor:
 
     def _write_request(self, verb: Verb, request: pb.WriteRequest, user: User) -> Request:
         options = DEFAULT_OPTIONS
-        if request.dry_run or request.field_manager or request.field_validation:
+        if request.dry_run or request.field_manager or request.field_validation or request.force:
             options = Options(
+                force=request.force or None,
                 dry_run=request.dry_run,
                 field_manager=request.field_manager,
                 field_validation=parse_field_validation(request.field_validation, FieldValidation.IGNORE),

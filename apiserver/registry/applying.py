@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from apimachinery import errors
+from apimachinery import codec, errors
 from apimachinery.errors import ApiError
 from apimachinery.kinds import Scale
 from apiserver.core import bodies, ownership
@@ -80,8 +80,7 @@ class Applies:
 
 def configuration(request: Request, api_version: str, kind: str) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The configuration in a body, and warnings about keys that stand twice in it; raises ApiError (400)."""
-    body, doubled = bodies.yaml_to_json(request.body)
-    plain = msgspec.json.decode(body)
+    plain, doubled = _read(request.body)
     if not isinstance(plain, dict):
         raise errors.bad_request("error decoding YAML: an apply configuration is an object")
     given = plain.get("kind")
@@ -93,3 +92,17 @@ def configuration(request: Request, api_version: str, kind: str) -> tuple[dict[s
             f'expected "{kind}" of "{api_version}"'
         )
     return plain, bodies.refuse_doubled(request.resource, doubled, request.options.field_validation)
+
+
+def _read(body: bytes) -> tuple[Any, list[str]]:
+    """Plain data from JSON or YAML, and the keys that stand twice in one map; raises ApiError (400).
+
+    Nearly all JSON is YAML, but not all of it means the same there: surrogate pairs, for instance.
+    """
+    try:
+        return msgspec.json.decode(body), codec.duplicate_keys(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        as_json, doubled = bodies.yaml_to_json(body)
+        return msgspec.json.decode(as_json), doubled
+    except RecursionError:
+        raise errors.bad_request("error decoding YAML: the document is nested too deeply") from None

@@ -289,8 +289,8 @@ class Objects:
             return Drop(new)
         if (settled or owners is before) and codec.encode(new) == current.data:
             owners = apply.keep_times(before, owners)
-            if owners == before:
-                return Leave()
+            if owners == before or not (before or ownership.is_applied(owners)):
+                return Leave()  # it need not be noted that nobody was known to own what nobody applied now
         new.metadata.managed_fields = owners
         return Put(new, guards)
 
