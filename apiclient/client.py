@@ -117,6 +117,32 @@ class Client:
         target = Name(resource_for(cls), namespace, name, subresource)
         return await self._write(cls, Verb.PATCH, target, codec.encode(patch), patch_type)
 
+    async def apply(
+        self,
+        cls: type[ObjectT],
+        name: str,
+        namespace: str = "",
+        *,
+        configuration: Any,
+        subresource: str = "",
+        force: bool = False,
+    ) -> ObjectT:
+        """Server-side apply: make `configuration` (plain data) part of an object, which is created if there is none.
+
+        Fields of other managers that it would change are a conflict (409), or are taken over with `force`.
+        """
+        target = Name(resource_for(cls), namespace, name, subresource)
+        write = Write(
+            Verb.PATCH,
+            target,
+            codec.encode(configuration),
+            PatchType.APPLY,
+            field_manager=self._field_manager,
+            fence=self._fence(),
+            force=force,
+        )
+        return codec.decode(cls, await self._transport.write(write))
+
     async def delete(
         self,
         cls: type[ObjectT],

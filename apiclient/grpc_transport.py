@@ -259,4 +259,5 @@ def _write_request(write: Write) -> pb.WriteRequest:
         dry_run=write.dry_run,
         field_validation=write.field_validation,
         fence=_fence(write.fence),
+        force=write.force,
     )

@@ -205,6 +205,7 @@ class Informer(Generic[ObjectT]):
         self.last_revision = max(self.last_revision, event.revision)
 
     def _stored(self, obj: ObjectT) -> None:
+        obj.metadata.managed_fields = []  # no component asks who owns what, and it is half of a pod
         previous = self.store.put(obj)
         if previous is None:
             self._tell(EventType.ADDED, None, obj)

@@ -36,6 +36,7 @@ class PatchType(StrEnum):
     JSON = "application/json-patch+json"
     MERGE = "application/merge-patch+json"
     STRATEGIC = "application/strategic-merge-patch+json"
+    APPLY = "application/apply-patch+yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Write:
     dry_run: bool = False
     field_validation: str = ""
     fence: Fence | None = None
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,12 @@ def decode(cls: type[T], data: bytes | str) -> T:
 
 def convert(cls: type[T], plain: Any) -> T:
     """An object of class `cls` from plain data (dicts and lists); raises ApiError (400) that names the path."""
+    try:
+        return msgspec.convert(plain, cls)
+    except msgspec.ValidationError:
+        pass  # perhaps only for a null, which the fast path does not take
+    except RecursionError as error:
+        raise _malformed(error) from error
     given = _without_nulls(plain)
     try:
         return msgspec.convert(given, cls)

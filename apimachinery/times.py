@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 def format_time(moment: datetime) -> str:
     """`2026-01-31T12:00:00Z`, whole seconds, as metadata times are written."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
 
 def format_micro_time(moment: datetime) -> str:

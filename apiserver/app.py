@@ -33,6 +33,7 @@ from apiserver.loops import repair_forever
 from apiserver.metrics import Metrics
 from apiserver.ports import Nodes
 from apiserver.registry.admission import Admission
+from apiserver.registry.applying import Applies
 from apiserver.registry.connecting import Connections
 from apiserver.registry.objects import Objects
 from apiserver.registry.pods import Pods
@@ -125,6 +126,7 @@ class Assembly:
             rng=rng,
             event_ttl_s=settings.event_ttl_s,
         )
+        applies = Applies(objects)
         limits = settings.limits
         authorizer = AllowAuthenticated()
         self.api = Api(
@@ -137,8 +139,9 @@ class Assembly:
             ),
             reading=reading,
             objects=objects,
+            applies=applies,
             pods=Pods(store, objects, clock),
-            scales=Scales(store, objects),
+            scales=Scales(store, objects, applies),
             connections=Connections(store, nodes, clock, rng),
             reviews=Reviews(authorizer, NoTokens()),
             metrics=self.metrics,

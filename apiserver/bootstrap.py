@@ -94,7 +94,10 @@ def kubernetes_slice(address: str, port: int) -> EndpointSlice:
 
 async def _ensure(api: Api, obj: Object, *, replace: bool = False) -> None:
     meta = obj.metadata
-    request = Request(verb=Verb.GET, resource=TABLE.for_class(type(obj)), user=SERVER, namespace=meta.namespace, name=meta.name)
+    resource = TABLE.for_class(type(obj))
+    request = Request(
+        verb=Verb.GET, resource=resource, user=SERVER, namespace=meta.namespace, name=meta.name, agent="apiserver"
+    )
     try:
         found = await api.handle(request)
     except ApiError as error:

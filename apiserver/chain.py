@@ -27,6 +27,7 @@ from apiserver.core.request import (
     Document,
     Fence,
     Listing,
+    PatchType,
     Request,
     User,
     Verb,
@@ -35,6 +36,7 @@ from apiserver.failures import to_api_error
 from apiserver.flow import Lines, seats_of
 from apiserver.metrics import Metrics
 from apiserver.ports import Authorizer
+from apiserver.registry.applying import Applies
 from apiserver.registry.connecting import Connections
 from apiserver.registry.forms import answered
 from apiserver.registry.objects import Objects
@@ -80,6 +82,7 @@ class Api:
         lines: Lines,
         reading: Reading,
         objects: Objects,
+        applies: Applies,
         pods: Pods,
         scales: Scales,
         connections: Connections,
@@ -92,6 +95,7 @@ class Api:
         self.lines = lines
         self._reading = reading
         self._objects = objects
+        self._applies = applies
         self._pods = pods
         self._scales = scales
         self._connections = connections
@@ -154,6 +158,8 @@ class Api:
         require_subresource(request.resource, request.subresource)
         _require_scope(request)
         _require_verb(request)
+        if request.verb.mutating:
+            parameters.require_write_options(request)
         settled = forms.settle(request)
         async with self.lines.for_request(request).admitted(request.user.name, seats_of(request)):
             if request.resource.virtual:
@@ -174,7 +180,7 @@ class Api:
             case Verb.UPDATE:
                 return await self._objects.update(request)
             case Verb.PATCH:
-                return await self._objects.patch(request)
+                return await self._patch(request)
             case Verb.DELETE:
                 return await self._objects.delete(request)
             case Verb.DELETE_COLLECTION:
@@ -195,11 +201,19 @@ class Api:
             case "status" | "approval" | "finalize", Verb.UPDATE:
                 return await self._objects.update(request)
             case "status" | "approval", Verb.PATCH:
-                return await self._objects.patch(request)
+                return await self._patch(request)
             case subresource, Verb.CONNECT if subresource in CONNECT_SUBRESOURCES:
                 return await self._connections.open(request)
             case _:
                 raise errors.method_not_allowed(request.verb)
+
+    async def _patch(self, request: Request) -> Document:
+        if request.content_type == PatchType.APPLY:
+            if request.form is not None:
+                stored = request.resource.api_version
+                raise errors.unsupported_media_type(f"server-side apply of this kind is served in version {stored} only")
+            return await self._applies.apply(request, self.authorizer.authorize)
+        return await self._objects.patch(request)
 
     async def _delete_collection(self, request: Request) -> Listing:
         """Delete what is selected, a bounded number at a time; what vanishes meanwhile is as wanted."""

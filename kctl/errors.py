@@ -85,6 +85,12 @@ class StatusError(KctlError):
     def not_found(self) -> bool:
         return self.code == 404
 
+    @property
+    def conflicting_fields(self) -> bool:
+        """An apply would have changed fields of other managers."""
+        causes = (self.status.get("details") or {}).get("causes") or []
+        return any(cause.get("reason") == "FieldManagerConflict" for cause in causes)
+
     def retry_after_s(self) -> int | None:
         """How long the server asks to wait before another try, if it does."""
         seconds = (self.status.get("details") or {}).get("retryAfterSeconds")

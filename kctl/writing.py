@@ -65,6 +65,11 @@ def validate_option(function: Any) -> Any:
     return _decorated(function, Option(["--validate"], default="strict", bare="strict", help=text))
 
 
+def field_manager_option(function: Any) -> Any:
+    """`--field-manager=NAME`; empty: the command's own"""
+    return _decorated(function, Option(["--field-manager"], default="", help="Who is to own the fields that are written."))
+
+
 def output_option(function: Any) -> Any:
     return _decorated(function, Option(["-o", "--output"], default="", help="json, yaml, name or jsonpath=T."))
 

@@ -107,7 +107,7 @@ def apply(
     _require_applicable(applied, shape, api_version)
     before = _without_managed(live) if live is not None else dict(shape.blank)
     if live is not None and not managers:
-        managers = first_managers(shape, before, now=now, api_version=api_version)
+        managers = first_managers(shape, before, now=now, api_version=api_version, ignored=ignored)
     wanted = _without_fields(_without_nulls(applied), ignored.tree)
     writer = identify(manager, APPLY, api_version, subresource)
     table, taken_over = client_side.inherited(before, table_of(managers), manager)

@@ -62,6 +62,9 @@ class FieldSet:
         """The paths that are neither in `other` nor below one that is."""
         return FieldSet(_pruned_children(self.tree, other.tree)) if self.tree and other.tree else self
 
+    def issubset(self, other: "FieldSet") -> bool:
+        return _within(self.tree, other.tree)
+
     def paths(self) -> Iterator[Path]:
         return _paths(self.tree, ())
 
@@ -112,6 +115,21 @@ def united(left: Node, right: Node) -> Node:
         mine = result.get(element)
         result[element] = node if mine is None else united(mine, node)
     return result if len(result) == len(left) else put_in_order(result)
+
+
+def _within(node: Node, other: Node) -> bool:
+    """Whether all that is below a node is below another one."""
+    for element, child in node.items():
+        if element == SELF:
+            continue
+        theirs = other.get(element)
+        if theirs is None:
+            return False
+        if is_member(child) and not is_member(theirs):
+            return False
+        if child and not _within(child, theirs):
+            return False
+    return True
 
 
 def minus(node: Node, other: Node) -> Node | None:

@@ -6,7 +6,9 @@ MAX_UPDATE_MANAGERS; the oldest ones are united beyond that.
 """
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -98,7 +100,9 @@ def _entry(identity: Identity, held: Held) -> ManagedFieldsEntry:
     if held.source is not None and held.source.time == held.time:
         return held.source
     if held.source is not None:
-        return msgspec.structs.replace(held.source, time=held.time)
+        renewed = copy(held.source)
+        renewed.time = held.time
+        return renewed
     return ManagedFieldsEntry(
         manager=identity.manager,
         operation=identity.operation,
@@ -114,6 +118,7 @@ def _place(entry: ManagedFieldsEntry) -> tuple[str, float, str, str, str]:
     return entry.operation, _seconds(entry.time), entry.manager, entry.api_version, entry.subresource
 
 
+@lru_cache(maxsize=1024)
 def _seconds(time: str | None) -> float:
     return times.parse_time(time).timestamp() if time else 0.0
 

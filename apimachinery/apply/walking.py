@@ -7,15 +7,13 @@ Source: the Kubernetes page "Server-Side Apply" and the entries that Kubernetes 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, wraps
+from functools import wraps
 from typing import Any, Final, ParamSpec, TypeGuard, TypeVar
-
-import msgspec
 
 from apimachinery import errors
 from apimachinery.apply.elements import FIELD, SELF, key_element, put_in_order, value_element
 from apimachinery.apply.fields import FieldSet, Node
-from apimachinery.apply.shapes import FREE, LEAF, Form, Shape, shape_of
+from apimachinery.apply.shapes import FREE, LEAF, Form, Shape
 from apimachinery.patches.common import equal
 
 _ABSENT: Final = object()
@@ -108,10 +106,10 @@ def _given(shape: Shape, value: Any) -> Node | None:
 
 def places_of(shape: Shape, value: Any) -> FieldSet:
     """All places of an object, containers and empty ones included."""
-    return FieldSet({element: node for element, node in _whole(shape, value).items() if element != SELF})
+    return FieldSet({element: node for element, node in whole(shape, value).items() if element != SELF})
 
 
-def _whole(shape: Shape, value: Any) -> Node:
+def whole(shape: Shape, value: Any) -> Node:
     """The node of something that came or went as a whole: all of its places."""
     if not value or not isinstance(value, dict | list):
         return _LEAF
@@ -119,13 +117,13 @@ def _whole(shape: Shape, value: Any) -> Node:
         members: Node = {SELF: _LEAF}
         fields, others = shape.fields, shape.element or FREE
         for name in sorted(value):
-            members[FIELD + name] = _whole(fields.get(name, others), value[name])
+            members[FIELD + name] = whole(fields.get(name, others), value[name])
         return members
     if holds_elements(value, shape):
         node: Node = {SELF: _LEAF}
         inner = shape.element or LEAF
         for element, items in by_element(shape, value).items():
-            node[element] = _whole(inner, items[0]) if len(items) == 1 else _LEAF
+            node[element] = whole(inner, items[0]) if len(items) == 1 else _LEAF
         return put_in_order(node)
     return _LEAF
 
@@ -168,9 +166,9 @@ def _compare(shape: Shape, before: Any, after: Any, changed: Node, removed: Node
     if equal(before, after):
         return False
     if holds_members(after, shape) or holds_elements(after, shape):
-        changed.update(_whole(shape, after))
+        changed.update(whole(shape, after))
     if holds_members(before, shape) or holds_elements(before, shape):
-        removed.update((element, node) for element, node in _whole(shape, before).items() if element != SELF)
+        removed.update((element, node) for element, node in whole(shape, before).items() if element != SELF)
     return True
 
 
@@ -189,15 +187,16 @@ def _compare_members(shape: Shape, before: Mapping[str, Any], after: Mapping[str
         if old is new:
             continue
         if old is _ABSENT:
-            changed[FIELD + name] = _whole(member_shape(shape, name), new)
+            changed[FIELD + name] = whole(member_shape(shape, name), new)
         elif old != new or isinstance(new, bool) is not isinstance(old, bool):
-            _descend(member_shape(shape, name), FIELD + name, old, new, changed, removed)
+            descend(member_shape(shape, name), FIELD + name, old, new, changed, removed)
     for name, old in before.items():
         if name not in after:
-            removed[FIELD + name] = _whole(member_shape(shape, name), old)
+            removed[FIELD + name] = whole(member_shape(shape, name), old)
 
 
-def _descend(shape: Shape, element: str, old: Any, new: Any, changed: Node, removed: Node) -> None:
+def descend(shape: Shape, element: str, old: Any, new: Any, changed: Node, removed: Node) -> None:
+    """Add what differs at a place that both have to the nodes of the place that holds it."""
     changed_below: Node = {}
     removed_below: Node = {}
     itself = _compare(shape, old, new, changed_below, removed_below)
@@ -217,44 +216,13 @@ def _compare_elements(shape: Shape, before: Sequence[Any], after: Sequence[Any],
         if old == new:
             continue
         if old is None:
-            changed[element] = _whole(inner, new[0]) if len(new) == 1 else {}
+            changed[element] = whole(inner, new[0]) if len(new) == 1 else {}
         elif len(old) == 1 and len(new) == 1:
-            _descend(inner, element, old[0], new[0], changed, removed)
+            descend(inner, element, old[0], new[0], changed, removed)
         else:  # an element that stands twice is owned whole
-            changed[element] = _whole(inner, new[0]) if len(new) == 1 else {}
+            changed[element] = whole(inner, new[0]) if len(new) == 1 else {}
             if len(old) == 1:
-                removed[element] = {key: node for key, node in _whole(inner, old[0]).items() if key != SELF}
+                removed[element] = {key: node for key, node in whole(inner, old[0]).items() if key != SELF}
     for element, old in old_items.items():
         if element not in new_items:
-            removed[element] = _whole(inner, old[0]) if len(old) == 1 else {}
-
-
-def differing(before: msgspec.Struct, after: msgspec.Struct) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Plain data of two objects of one class, without the parts in which they are equal, and without managedFields.
-
-    Structs compare much faster than they turn into plain data, and most of an object does not change in an update.
-    """
-    old_plain: dict[str, Any] = {}
-    new_plain: dict[str, Any] = {}
-    written = _always_written(type(after))
-    for name, wire_name in zip(after.__struct_fields__, after.__struct_encode_fields__, strict=True):
-        old, new = getattr(before, name), getattr(after, name)
-        if old is new or wire_name == "managedFields" or old == new:
-            continue
-        if isinstance(old, msgspec.Struct) and isinstance(new, msgspec.Struct):
-            old_plain[wire_name], new_plain[wire_name] = differing(old, new)
-            continue
-        _put(old_plain, wire_name, old, written)
-        _put(new_plain, wire_name, new, written)
-    return old_plain, new_plain
-
-
-def _put(plain: dict[str, Any], wire_name: str, value: Any, written: frozenset[str]) -> None:
-    if value is not None and (wire_name in written or (value != "" and value != [] and value != {})):
-        plain[wire_name] = msgspec.to_builtins(value)
-
-
-@cache
-def _always_written(cls: type[msgspec.Struct]) -> frozenset[str]:
-    """The fields that stand in plain data whatever their value."""
-    return frozenset(shape_of(cls).blank)
+            removed[element] = whole(inner, old[0]) if len(old) == 1 else {}

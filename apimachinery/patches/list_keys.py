@@ -19,13 +19,19 @@ class ListKeys:
 
     def __init__(self, merge: Merge, lists: Iterable[Iterable[Any]]) -> None:
         self._names: tuple[str, ...] = (merge.merge_key,)
+        self._only: str | None = merge.merge_key
         self._all = (merge.merge_key, *(key for key in merge.keys if key != merge.merge_key))
         if len(self._all) > 1 and any(self._repeats(items) for items in lists):
             self._names = self._all
+        self._only = self._names[0] if len(self._names) == 1 else None
         self._nothing = (None,) * (len(self._names) - 1)
 
     def of(self, item: Any) -> tuple[Hashable, ...]:
         """The identity of an element; None stands for a further key that it does not give."""
+        if self._only is not None and isinstance(item, dict):
+            key = item.get(self._only)
+            if isinstance(key, str):
+                return (key,)
         if not isinstance(item, dict) or item.get(self._names[0]) is None:
             raise PatchFormatError(f"an element of the list lacks its merge key {self._names[0]!r}")
         identity = tuple(item.get(name, _KEY_DEFAULTS.get(name)) for name in self._names)
@@ -50,8 +56,10 @@ class ListKeys:
         position = positions.get(identity)
         return positions.get(identity[:1]) if position is None and None in identity else position
 
-    def without(self, items: Iterable[Any], deleted: Iterable[dict[str, Any]]) -> list[Any]:
+    def without(self, items: Iterable[Any], deleted: Sequence[dict[str, Any]]) -> list[Any]:
         """The elements that no deletion means; a deletion may give fewer keys than the list has."""
+        if not deleted:
+            return list(items)
         gone = {tuple(entry.get(name) for name in self._names) for entry in deleted if self.of(entry)}
         return [item for item in items if gone.isdisjoint((self.of(item), (item[self._names[0]], *self._nothing)))]
 

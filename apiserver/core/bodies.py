@@ -58,6 +58,20 @@ def check_plain(cls: type[Object], plain: Any, validation: FieldValidation, vers
     return _warn_or_refuse(found, validation, cls, version)
 
 
+def check_doubled(resource: Resource, body: bytes, validation: FieldValidation) -> tuple[str, ...]:
+    """Warnings about keys that stand twice in a JSON patch; under strict validation, ApiError 400 instead."""
+    if validation is FieldValidation.IGNORE:
+        return ()
+    return refuse_doubled(resource, codec.duplicate_keys(body), validation)
+
+
+def refuse_doubled(resource: Resource, keys: list[str], validation: FieldValidation) -> tuple[str, ...]:
+    """The same for keys that have been found already."""
+    if validation is FieldValidation.IGNORE:
+        return ()
+    return _warn_or_refuse([f'duplicate field "{key}"' for key in keys], validation, resource.cls, resource.api_version)
+
+
 def yaml_to_json(body: bytes) -> tuple[bytes, list[str]]:
     """One YAML document as JSON, and the keys that stand twice in one of its maps; raises ApiError (400)."""
     try:

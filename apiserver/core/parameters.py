@@ -8,9 +8,11 @@ from apimachinery import codec, errors
 from apimachinery.errors import FieldError
 from apimachinery.kinds.meta import DeleteOptions
 from apiserver.core.bodies import JSON, as_json
-from apiserver.core.request import FieldValidation, Options
+from apiserver.core.ownership import MANAGER_BYTES_MAX
+from apiserver.core.request import FieldValidation, Options, PatchType, Request, Verb
 
 _PROPAGATION = ("", "Orphan", "Background", "Foreground")
+_OPTION_KINDS = {Verb.CREATE: "CreateOptions", Verb.UPDATE: "UpdateOptions", Verb.PATCH: "PatchOptions"}
 EXACT, NOT_OLDER_THAN = "Exact", "NotOlderThan"
 
 
@@ -22,6 +24,7 @@ def parse_options(pairs: Sequence[tuple[str, str]], *, default_validation: Field
     return Options(
         dry_run=parse_dry_run([value for key, value in pairs if key == "dryRun"]),
         field_manager=given.get("fieldManager", ""),
+        force=_optional_boolean(given.get("force")),
         field_validation=parse_field_validation(given.get("fieldValidation", ""), default_validation),
         label_selector=given.get("labelSelector", ""),
         field_selector=given.get("fieldSelector", ""),
@@ -78,6 +81,25 @@ def _forbidden(detail: str) -> FieldError:
 def _refuse(wrong: Sequence[FieldError]) -> None:
     if wrong:
         raise errors.invalid("ListOptions", "", wrong, group="meta.k8s.io")
+
+
+def require_write_options(request: Request) -> None:
+    """Raise ApiError (422) for a field manager that is no name, and for what an apply needs and other writes must not have."""
+    manager, force = request.options.field_manager, request.options.force
+    applies = request.verb is Verb.PATCH and request.content_type == PatchType.APPLY
+    wrong: list[FieldError] = []
+    if applies and not manager:
+        wrong.append(FieldError.required("fieldManager", "is required for apply patch"))
+    if request.verb is Verb.PATCH and not applies and force is not None:
+        wrong.append(FieldError.forbidden("force", "may not be specified for non-apply patch"))
+    if len(manager.encode()) > MANAGER_BYTES_MAX:
+        wrong.append(FieldError.too_long("fieldManager", MANAGER_BYTES_MAX))
+    if not manager.isprintable():
+        place = next(index for index, letter in enumerate(manager) if not letter.isprintable())
+        detail = f"should only contain printable characters (invalid character {manager[place]!a} at position {place})"
+        wrong.append(FieldError.invalid("fieldManager", manager, detail))
+    if wrong:
+        raise errors.invalid(_OPTION_KINDS.get(request.verb, "DeleteOptions"), "", wrong, group="meta.k8s.io")
 
 
 def parse_dry_run(values: Iterable[str]) -> bool:

@@ -37,6 +37,8 @@ class Patch(msgspec.Struct, frozen=True):
                     return patch.merge_patch(document, self.content)
                 case PatchType.STRATEGIC:
                     return patch.strategic_merge_patch(cls, document, self.content)
+                case PatchType.APPLY:
+                    raise TypeError("a configuration is applied for its manager, by the registry")
         except patch.PatchFormatError as error:
             raise errors.bad_request(f"error decoding patch: {error}") from error
         except patch.PatchError as error:

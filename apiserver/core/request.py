@@ -42,11 +42,12 @@ class FieldValidation(StrEnum):
 
 
 class PatchType(StrEnum):
-    """Media types of patches."""
+    """Media types of patches; those of APPLY are configurations for a server-side apply, as YAML or JSON."""
 
     JSON = "application/json-patch+json"
     MERGE = "application/merge-patch+json"
     STRATEGIC = "application/strategic-merge-patch+json"
+    APPLY = "application/apply-patch+yaml"
 
 
 class User(msgspec.Struct, frozen=True):
@@ -74,6 +75,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     dry_run: bool = False
     field_manager: str = ""
+    force: bool | None = None
     field_validation: FieldValidation = FieldValidation.IGNORE
     label_selector: str = ""
     field_selector: str = ""
@@ -98,6 +100,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One call. `content_type` is that of the body: a patch type for patches, else application/json or application/yaml.
 
     method: of a connect, the HTTP method it came with.
+    agent: what the client calls itself when it names no field manager.
     """
 
     verb: Verb
@@ -109,10 +112,16 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     content_type: str = "application/json"
     options: Options = DEFAULT_OPTIONS
+    agent: str = ""
     fence: Fence | None = None
     form: Resource | None = None
     """The row in whose form the objects of `resource` are spoken of, when that is not their own; see `core.forms`."""
     method: str = ""
+
+    @property
+    def manager(self) -> str:
+        """Whom the fields that this request writes belong to."""
+        return self.options.field_manager or self.agent
 
     @property
     def needed_verb(self) -> str:

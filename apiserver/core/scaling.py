@@ -1,5 +1,6 @@
 """The Scale of a workload: a view of its replicas, and what writing it does to the workload."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from apimachinery import codec, errors, labels
@@ -15,6 +16,9 @@ from apimachinery.kinds import (
 )
 from apimachinery.kinds.meta import LabelSelector, ObjectMeta
 from apimachinery.kinds.object import Object
+from apimachinery.resources import Resource
+
+SCALE_API_VERSION = "autoscaling/v1"
 
 
 def scale_of(obj: Object) -> Scale:
@@ -43,6 +47,26 @@ def rescaled(obj: Object, scale: Scale) -> Object:
     result: Object = codec.deep_copy(_workload(obj))
     _workload(result).spec.replicas = wanted
     return result
+
+
+def configuration_of_scale(resource: Resource, scale: Mapping[str, Any]) -> dict[str, Any]:
+    """What applying a Scale, as plain data, applies to its workload: the replicas, and which object in which state is meant.
+
+    Raises ApiError (400) for a Scale of another version, or that is none.
+    """
+    codec.convert(Scale, scale)
+    if scale.get("apiVersion") != SCALE_API_VERSION:
+        raise errors.bad_request(
+            "Incorrect version specified in apply patch. "
+            f"Specified patch version: {scale.get('apiVersion') or ''}, expected: {SCALE_API_VERSION}"
+        )
+    metadata = scale.get("metadata") or {}
+    kept = {key: metadata[key] for key in ("name", "namespace", "uid", "resourceVersion", "managedFields") if key in metadata}
+    wanted: dict[str, Any] = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": kept}
+    replicas = (scale.get("spec") or {}).get("replicas")
+    if replicas is not None:
+        wanted["spec"] = {"replicas": replicas}
+    return wanted
 
 
 def _workload(obj: Object) -> Any:

@@ -18,6 +18,7 @@ from apimachinery import codec, errors
 from apimachinery.errors import ApiError
 from apimachinery.resources import Resource, ResourceTable
 from apiserver.chain import Api
+from apiserver.core.ownership import manager_of_agent
 from apiserver.core.parameters import parse_field_validation
 from apiserver.core.request import (
     DEFAULT_OPTIONS,
@@ -244,8 +245,9 @@ class GrpcDoor:
 
     def _write_request(self, verb: Verb, request: pb.WriteRequest, user: User) -> Request:
         options = DEFAULT_OPTIONS
-        if request.dry_run or request.field_manager or request.field_validation:
+        if request.dry_run or request.field_manager or request.field_validation or request.force:
             options = Options(
+                force=request.force or None,
                 dry_run=request.dry_run,
                 field_manager=request.field_manager,
                 field_validation=parse_field_validation(request.field_validation, FieldValidation.IGNORE),
@@ -257,6 +259,7 @@ class GrpcDoor:
             body=request.body,
             content_type=request.patch_type if verb is Verb.PATCH else "application/json",
             options=options,
+            agent="" if request.field_manager else manager_of_agent(user.name),
             fence=_fence(request),
         )
 

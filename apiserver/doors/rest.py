@@ -23,6 +23,7 @@ from apimachinery.clock import Clock
 from apimachinery.errors import ApiError
 from apimachinery.resources import ResourceTable
 from apiserver.chain import BODY_BYTES_MAX, Api
+from apiserver.core.ownership import manager_of_agent
 from apiserver.core.parameters import parse_boolean, parse_options
 from apiserver.core.paths import CONNECT_SUBRESOURCES, PROXY, Target, parse_path
 from apiserver.core.request import (
@@ -150,6 +151,7 @@ class RestDoor:
             content_type=_content_type(request),
             options=options,
             method=request.method if verb is Verb.CONNECT else "",
+            agent=manager_of_agent(request.headers.get("User-Agent", "")) if verb.mutating else "",
         )
         try:
             work = self._api.handle(wanted)

@@ -1,8 +1,9 @@
 """create, update, patch, delete of any kind: the same steps for all, with each kind's own rules behind `Strategy`.
 
-    create:  decode → identity → admission → defaults → prepare → validate → reserve → swap into storage
-    update:  decode → (current) preconditions → carry over → defaults → prepare → validate → reserve → swap
-    patch:   (current) → apply → as update
+    create:  decode → identity → defaults → ownership → admission → prepare → validate → reserve → swap into storage
+    update:  decode → (current) preconditions → defaults → carry over, prepare → ownership → reserve → validate → swap
+    patch:   (current) → patch → as update
+    apply:   (current) → merge and ownership → as update; as create when there is nothing yet
     delete:  (current) preconditions → deletion state machine → swap
 
 The steps from "(current)" on run again whenever another writer was faster; see `store`.
@@ -14,14 +15,15 @@ from typing import Any, Protocol
 
 import msgspec
 
-from apimachinery import codec, errors
+from apimachinery import apply, codec, errors
 from apimachinery.clock import Clock
 from apimachinery.errors import ApiError, FieldError
 from apimachinery.kinds import Namespace
-from apimachinery.kinds.meta import Status, StatusDetails
+from apimachinery.kinds.meta import ManagedFieldsEntry, Status, StatusDetails
 from apimachinery.kinds.object import Object
 from apimachinery.resources import EVENTS, PODS, SERVICE_ACCOUNTS, SERVICES, Resource
-from apiserver.core import bodies, deletion, forms, meta, naming, parameters
+from apimachinery.times import format_time
+from apiserver.core import bodies, deletion, forms, meta, naming, ownership, parameters
 from apiserver.core.patching import parse_patch
 from apiserver.core.request import Document, Request
 from apiserver.registry.admission import Admission
@@ -83,8 +85,18 @@ class Objects:
 
     async def create(self, request: Request) -> Document:
         """Store a new object; raises ApiError 400, 403, 404 (namespace), 409 or 422."""
-        resource = request.resource
         obj, warnings = self._decode_new(request)
+        return await self.introduce(request, obj, warnings)
+
+    async def introduce(
+        self,
+        request: Request,
+        obj: Object,
+        warnings: tuple[str, ...] = (),
+        owners: list[ManagedFieldsEntry] | None = None,
+    ) -> Document:
+        """Store a new object that has been decoded; `owners` are its managers where they are settled already."""
+        resource = request.resource
         naming.settle_name(obj.metadata, request.name)
         naming.settle_namespace(resource, obj.metadata, request.namespace)
         naming.require_name(resource, obj.metadata)
@@ -92,9 +104,12 @@ class Objects:
         generated = not obj.metadata.name
         if generated:
             obj.metadata.name = naming.generate_name(obj.metadata.generate_name, self._rng)
-        await self._admission.admit_create(resource, obj)
         strategy = self._strategies[resource]
         strategy.default(obj)
+        if owners is None:
+            owners = ownership.created(request, obj, self.now())
+        obj.metadata.managed_fields = owners
+        await self._admission.admit_create(resource, obj)  # what it adds is complete, and nobody's
         strategy.prepare_create(obj)
         strategy.sign(obj, None, request.user, self._clock.now())
         _require_valid(resource, obj, strategy.validate(obj))
@@ -108,36 +123,55 @@ class Objects:
         incoming = forms.to_stored(row, shown)
         naming.settle_name(incoming.metadata, request.name)
         naming.settle_namespace(resource, incoming.metadata, request.namespace)
-        pristine = codec.encode(incoming)
         wanted = incoming.metadata
+        given = ownership.given_in_body(request, incoming)
+        wanted.managed_fields = []
+        pristine = codec.encode(incoming)
 
         async def decide(current: Current, reservation: Reservation | None) -> Outcome:
             old = current.decode(resource)
             meta.check_preconditions(resource, old.metadata, uid=wanted.uid, resource_version=wanted.resource_version)
-            return await self.revise(request, codec.decode(resource.cls, pristine), old, current, reservation)
+            return await self.revise(request, codec.decode(resource.cls, pristine), old, current, reservation, given=given)
 
-        return _document(await self.change(request, decide), warnings)
+        return document(await self.change(request, decide), warnings)
 
     async def patch(self, request: Request) -> Document:
         """Apply a patch to an object; raises ApiError 400, 404, 409, 415 or 422."""
         resource, options = request.resource, request.options
         row = request.form or resource
         change = parse_patch(request.body, request.content_type)
+        doubled = bodies.check_doubled(resource, request.body, options.field_validation)
+        about_managers = ownership.is_mentioned(request.body)
         warnings: tuple[str, ...] = ()
 
         async def decide(current: Current, reservation: Reservation | None) -> Outcome:
             nonlocal warnings
-            old = current.decode(resource)
+            plain = msgspec.json.decode(current.data)
+            old = codec.convert(resource.cls, plain)
             meta.check_preconditions(resource, old.metadata, resource_version=change.resource_version())
-            plain = change.apply(row.cls, msgspec.json.decode(forms.shown(row, current.data)))
-            warnings = bodies.check_plain(row.cls, plain, options.field_validation, row.api_version)
-            new = forms.to_stored(row, _from_plain(row, plain))
-            naming.settle_name(new.metadata, request.name)
-            if new.metadata.uid != old.metadata.uid:
-                meta.check_preconditions(resource, old.metadata, uid=new.metadata.uid)
-            return await self.revise(request, new, old, current, reservation)
+            shown = plain if row is resource else msgspec.json.decode(forms.shown(row, current.data))
+            if not about_managers:
+                shown, _ = ownership.without_managers(shown)
+            shown, given = ownership.given_in_patched(change.apply(row.cls, shown))
+            warnings = bodies.check_plain(row.cls, shown, options.field_validation, row.api_version)
+            new = self.patched(request, shown, old)
+            return await self.revise(request, new, old, current, reservation, given=given)
 
-        return _document(await self.change(request, decide), warnings)
+        written = await self.change(request, decide)
+        return document(written, (*doubled, *warnings))
+
+    def patched(self, request: Request, plain: Any, old: Object) -> Object:
+        """The object that a patch of `old` has led to; raises ApiError 400, 409 for another object or another state of it."""
+        row = request.form or request.resource
+        new = forms.to_stored(row, from_plain(row, plain))
+        naming.settle_name(new.metadata, request.name)
+        wanted = new.metadata
+        meta.check_preconditions(request.resource, old.metadata, uid=wanted.uid, resource_version=wanted.resource_version)
+        return new
+
+    def now(self) -> str:
+        """The time as objects carry it."""
+        return format_time(self._clock.now())
 
     async def delete(self, request: Request) -> Document:
         """Delete an object, or begin its deletion; raises ApiError 403, 404 or 409."""
@@ -220,9 +254,21 @@ class Objects:
         return written
 
     async def revise(
-        self, request: Request, new: Object, old: Object, current: Current, reservation: Reservation | None
+        self,
+        request: Request,
+        new: Object,
+        old: Object,
+        current: Current,
+        reservation: Reservation | None,
+        *,
+        given: list[ManagedFieldsEntry] | None = None,
+        owners: list[ManagedFieldsEntry] | None = None,
     ) -> Outcome:
-        """What an update from `old` to `new` comes to, by the rules of the kind; raises ApiError (422)."""
+        """What an update from `old` to `new` comes to, by the rules of the kind; raises ApiError (422).
+
+        `given` are managers as the client wants them; `owners` those after this write, where they are settled already: then
+        what the configuration seems to change may yet turn out to be how defaulting spells what is there.
+        """
         resource, subresource = request.resource, request.subresource
         if subresource == "finalize":
             new = _finalized(new, old)
@@ -234,14 +280,21 @@ class Objects:
         strategy.default(new)
         strategy.prepare_update(new, old, subresource)
         strategy.sign(new, old, request.user, self._clock.now())
+        before, settled = old.metadata.managed_fields, owners is not None
+        new.metadata.managed_fields = before  # until it is known whether anything else has changed
+        if owners is None:
+            owners = ownership.updated(request, new, old, given, self.now())
         guards: tuple[port.Guard, ...] = ()
         if reservation is not None and not subresource:
             guards = await reservation.prepare(new, old, dry_run=request.options.dry_run)
         _require_valid(resource, new, strategy.validate_update(new, old, subresource))
         if deletion.is_released(new):
             return Drop(new)
-        if codec.encode(new) == current.data:
-            return Leave()
+        if (settled or owners is before) and codec.encode(new) == current.data:
+            owners = apply.keep_times(before, owners)
+            if owners == before or not (before or ownership.is_applied(owners)):
+                return Leave()  # it need not be noted that nobody was known to own what nobody applied now
+        new.metadata.managed_fields = owners
         return Put(new, guards)
 
     def _decode_new(self, request: Request) -> tuple[Object, tuple[str, ...]]:
@@ -261,7 +314,8 @@ class Deciding(Protocol):
     async def __call__(self, current: Current, reservation: Reservation | None, /) -> Outcome: ...
 
 
-def _from_plain(resource: Resource, plain: Any) -> Object:
+def from_plain(resource: Resource, plain: Any) -> Object:
+    """A patched object; raises ApiError (400)."""
     new = codec.convert(resource.cls, plain)
     if (new.kind, new.api_version) != (resource.kind, resource.api_version):
         raise errors.bad_request("a patch cannot change kind and apiVersion")
@@ -287,7 +341,8 @@ async def _give_back(reservation: Reservation | None, error: ApiError) -> None:
         await reservation.failed()
 
 
-def _document(written: Written, warnings: tuple[str, ...]) -> Document:
+def document(written: Written, warnings: tuple[str, ...]) -> Document:
+    """The answer to a change."""
     return Document(written.data, written.revision, 200, warnings)
 
 

@@ -5,21 +5,21 @@ from apimachinery.kinds import Scale
 from apiserver.core import meta, naming
 from apiserver.core.bodies import check_plain, decode_object
 from apiserver.core.patching import parse_patch
-from apiserver.core.request import Document, Request, Verb
-from apiserver.core.scaling import rescaled, scale_of
+from apiserver.core.request import Document, PatchType, Request, Verb
+from apiserver.core.scaling import SCALE_API_VERSION, rescaled, scale_of
+from apiserver.registry.applying import Applies
 from apiserver.registry.current import Current
 from apiserver.registry.objects import Objects, Reservation
 from apiserver.registry.store import ObjectStore, Outcome, Written
-
-API_VERSION = "autoscaling/v1"
 
 
 class Scales:
     """Serves the scale subresource of every workload that has one."""
 
-    def __init__(self, store: ObjectStore, objects: Objects) -> None:
+    def __init__(self, store: ObjectStore, objects: Objects, applies: Applies) -> None:
         self._store = store
         self._objects = objects
+        self._applies = applies
 
     async def handle(self, request: Request) -> Document:
         """Get, update or patch; raises ApiError 400, 404, 405, 409, 415 or 422."""
@@ -29,6 +29,8 @@ class Scales:
                 return Document(codec.encode(scale_of(found.decode(request.resource))), found.revision)
             case Verb.UPDATE:
                 return await self._update(request)
+            case Verb.PATCH if request.content_type == PatchType.APPLY:
+                return _document(request, await self._applies.apply_scale(request), ())
             case Verb.PATCH:
                 return await self._patch(request)
             case _:
@@ -36,7 +38,7 @@ class Scales:
 
     async def _update(self, request: Request) -> Document:
         scale, warnings = decode_object(
-            Scale, request.body, request.content_type, request.options.field_validation, API_VERSION, "Scale"
+            Scale, request.body, request.content_type, request.options.field_validation, SCALE_API_VERSION, "Scale"
         )
         naming.settle_name(scale.metadata, request.name)
 
@@ -50,16 +52,22 @@ class Scales:
 
     async def _patch(self, request: Request) -> Document:
         patch = parse_patch(request.body, request.content_type)
+        warnings: tuple[str, ...] = ()
 
         async def decide(current: Current, reservation: Reservation | None) -> Outcome:
+            nonlocal warnings
             old = current.decode(request.resource)
             meta.check_preconditions(request.resource, old.metadata, resource_version=patch.resource_version())
             plain = patch.apply(Scale, codec.to_plain(scale_of(old)))
-            check_plain(Scale, plain, request.options.field_validation, API_VERSION)
+            warnings = check_plain(Scale, plain, request.options.field_validation, SCALE_API_VERSION)
             scale = codec.convert(Scale, plain)
+            naming.settle_name(scale.metadata, request.name)
+            wanted = scale.metadata
+            meta.check_preconditions(request.resource, old.metadata, uid=wanted.uid, resource_version=wanted.resource_version)
             return await self._objects.revise(request, rescaled(old, scale), old, current, reservation)
 
-        return _document(request, await self._objects.change(request, decide), ())
+        written = await self._objects.change(request, decide)
+        return _document(request, written, warnings)
 
 
 def _document(request: Request, written: Written, warnings: tuple[str, ...]) -> Document:

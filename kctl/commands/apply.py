@@ -1,4 +1,8 @@
-"""`kctl apply`: make the cluster match manifests, object by object; one that fails does not stop the others."""
+"""`kctl apply`: make the cluster match manifests, object by object; one that fails does not stop the others.
+
+On this side: what the manifest said last is kept in an annotation, and a patch is made from that, the manifest and the object.
+On the server's side (--server-side): the manifest is sent as it is, and the server knows whose each field is.
+"""
 
 import time
 from typing import Any
@@ -7,13 +11,21 @@ from kctl import applying, targets
 from kctl.errors import KctlError, StatusError, UnreachableError
 from kctl.manifests import Document
 from kctl.options import command, option, switch
+from kctl.rest import APPLY_PATCH
 from kctl.session import Session
 from kctl.targets import Target
-from kctl.writing import Writing, dry_run_option, output_option, report, validate_option, writing
+from kctl.writing import Writing, dry_run_option, field_manager_option, output_option, report, validate_option, writing
 
 CONFLICT_RETRIES = 5
 FIELD_MANAGER = "kubectl-client-side-apply"
 """kubectl's own name, so that whoever goes on with kubectl owns the same fields."""
+SERVER_SIDE_FIELD_MANAGER = "kubectl"
+"""The same for --server-side; the API server hands to it what client-side apply has owned."""
+_CONFLICT_ADVICE = """
+The fields above belong to others. To resolve this, either
+* take them over: apply again with --force-conflicts;
+* leave them to the others: remove them from your manifest;
+* own them together: give them the values that they have."""
 
 
 @command("apply")
@@ -22,6 +34,9 @@ FIELD_MANAGER = "kubectl-client-side-apply"
 @option("-l", "--selector", default="", help="Only objects with these labels.")
 @switch("--overwrite", default=True, help="Accepted for kubectl's sake.")
 @switch("--force", help="Delete and create again what cannot be changed.")
+@switch("--server-side", help="Let the server merge, and keep track of who owns which field.")
+@switch("--force-conflicts", help="With --server-side: take over fields that others own.")
+@field_manager_option
 @dry_run_option
 @validate_option
 @output_option
@@ -32,6 +47,9 @@ def apply(
     selector: str,
     overwrite: bool,
     force: bool,
+    server_side: bool,
+    force_conflicts: bool,
+    field_manager: str,
     dry_run: str,
     validate: str,
     output: str,
@@ -42,7 +60,9 @@ def apply(
     """
     if not filename:
         raise KctlError("must specify one of -f and -k")
-    how = writing(dry_run, validate, output, FIELD_MANAGER)
+    _require_consistent(server_side, force_conflicts, force, dry_run)
+    how = writing(dry_run, validate, output, field_manager or (SERVER_SIDE_FIELD_MANAGER if server_side else FIELD_MANAGER))
+    applier = _ServerSide(session, how, force_conflicts) if server_side else _ClientSide(session, how, force)
     chosen = chooser(selector)
     errors: list[KctlError] = []
     count = 0
@@ -51,7 +71,7 @@ def apply(
             continue
         count += 1
         try:
-            _Applier(session, how, force).apply(document)
+            applier.apply(document)
         except UnreachableError:
             raise  # the others would only repeat it
         except KctlError as error:
@@ -74,22 +94,54 @@ def chooser(selector: str) -> Any:
     return lambda document: parsed.matches((document.body.get("metadata") or {}).get("labels") or {})
 
 
-class _Applier:
-    """Applies one object."""
+def _require_consistent(server_side: bool, force_conflicts: bool, force: bool, dry_run: str) -> None:
+    if force_conflicts and not server_side:
+        raise KctlError("--force-conflicts only works with --server-side")
+    if server_side and force:
+        raise KctlError("--force cannot be used with --server-side")
+    if server_side and dry_run == "client":
+        raise KctlError("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)")
+
+
+def _named(session: Session, document: Document) -> tuple[Target, dict[str, Any]]:
+    """What a manifest is about, and its body with its namespace; raises KctlError that names the manifest."""
+    target = targets.of_document(session, document)
+    body = _with_namespace(document.body, target)
+    if not target.name:
+        if (body.get("metadata") or {}).get("generateName"):
+            raise KctlError(f"from {document.place}: cannot use generate name with apply")
+        raise KctlError(f"error when retrieving current configuration from {document.place}: resource name may not be empty")
+    return target, body
+
+
+class _ServerSide:
+    """Has objects applied by the server."""
+
+    def __init__(self, session: Session, how: Writing, force: bool) -> None:
+        self._session, self._client, self._how, self._force = session, session.client, how, force
+
+    def apply(self, document: Document) -> None:
+        """Apply one object; raises KctlError that names the manifest."""
+        target, body = _named(self._session, document)
+        query = {**self._how.validating_query, "force": "true" if self._force else "false"}
+        try:
+            applied = self._client.patch(target.path, body, APPLY_PATCH, query)
+        except StatusError as error:
+            if error.conflicting_fields:
+                raise KctlError(f"{error}{_CONFLICT_ADVICE}") from error
+            raise error.while_doing(f"error when applying {target.title} from {target.place}") from error
+        report(self._session, self._how, applied, target.title, "serverside-applied")
+
+
+class _ClientSide:
+    """Applies objects by patches that are computed here."""
 
     def __init__(self, session: Session, how: Writing, force: bool) -> None:
         self._session, self._client, self._how, self._force = session, session.client, how, force
 
     def apply(self, document: Document) -> None:
         """Create the object, or patch what is there; raises KctlError that names the manifest."""
-        target = targets.of_document(self._session, document)
-        body = _with_namespace(document.body, target)
-        if not target.name:
-            if (body.get("metadata") or {}).get("generateName"):
-                raise KctlError(f"from {document.place}: cannot use generate name with apply")
-            raise KctlError(
-                f"error when retrieving current configuration from {document.place}: resource name may not be empty"
-            )
+        target, body = _named(self._session, document)
         try:
             current = self._client.get(target.path)
         except StatusError as error:

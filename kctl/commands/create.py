@@ -9,7 +9,9 @@ from kctl.errors import KctlError, StatusError, UnreachableError
 from kctl.manifests import Document
 from kctl.options import Command, command, option, switch
 from kctl.session import Session
-from kctl.writing import Writing, dry_run_option, output_option, report, validate_option, writing
+from kctl.writing import Writing, dry_run_option, field_manager_option, output_option, report, validate_option, writing
+
+FIELD_MANAGER = "kctl-create"
 
 
 class CreateGroup(Command, click.Group):
@@ -23,6 +25,7 @@ class CreateGroup(Command, click.Group):
 @switch("--save-config", help="Remember the manifest for a later apply.")
 @dry_run_option
 @validate_option
+@field_manager_option
 @output_option
 @click.pass_context
 def create(
@@ -33,6 +36,7 @@ def create(
     save_config: bool,
     dry_run: str,
     validate: str,
+    field_manager: str,
     output: str,
 ) -> None:
     """Create objects from manifests or from options."""
@@ -41,7 +45,7 @@ def create(
     if not filename:
         raise click.UsageError("must specify one of -f and -k", ctx)
     session = ctx.ensure_object(Session)
-    how = writing(dry_run, validate, output)
+    how = writing(dry_run, validate, output, field_manager or FIELD_MANAGER)
     errors: list[KctlError] = []
     count = 0
     for document in targets.read_documents(session, filename, recursive=recursive):
@@ -79,7 +83,8 @@ def _send(session: Session, body: dict[str, Any], how: Writing) -> None:
 
 
 def _generated(session: Session, body: dict[str, Any], common: dict[str, Any]) -> None:
-    how = writing(common["dry_run"], common["validate"], common["output"])
+    manager = common["field_manager"] or FIELD_MANAGER
+    how = writing(common["dry_run"], common["validate"], common["output"], manager)
     _send(session, applying.annotated(body) if common["save_config"] else body, how)
 
 
@@ -88,6 +93,7 @@ def _common(function: Any) -> Any:
         switch("--save-config", help="Remember the object for a later apply."),
         dry_run_option,
         validate_option,
+        field_manager_option,
         output_option,
     ):
         function = decorate(function)

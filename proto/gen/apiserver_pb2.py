@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0f\x61piserver.proto\x12\x0b\x63oxswain.v1\"v\n\x0cResourceName\x12\r\n\x05group\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x10\n\x08resource\x18\x03 \x01(\t\x12\x11\n\tnamespace\x18\x04 \x01(\t\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x13\n\x0bsubresource\x18\x06 \x01(\t\",\n\x08\x45nvelope\x12\x0e\n\x06object\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x03\"O\n\nGetRequest\x12\'\n\x04name\x18\x01 \x01(\x0b\x32\x19.coxswain.v1.ResourceName\x12\x18\n\x10resource_version\x18\x02 \x01(\t\"\x80\x01\n\x0bListRequest\x12\'\n\x04name\x18\x01 \x01(\x0b\x32\x19.coxswain.v1.ResourceName\x12\x16\n\x0elabel_selector\x18\x02 \x01(\t\x12\x16\n\x0e\x66ield_selector\x18\x03 \x01(\t\x12\x18\n\x10resource_version\x18\x04 \x01(\t\"C\n\tListChunk\x12$\n\x05items\x18\x01 \x03(\x0b\x32\x15.coxswain.v1.Envelope\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\x81\x01\n\x0cWatchRequest\x12\'\n\x04name\x18\x01 \x01(\x0b\x32\x19.coxswain.v1.ResourceName\x12\x16\n\x0elabel_selector\x18\x02 \x01(\t\x12\x16\n\x0e\x66ield_selector\x18\x03 \x01(\t\x12\x18\n\x10resource_version\x18\x04 \x01(\t\"\xb2\x01\n\nWatchEvent\x12*\n\x04type\x18\x01 \x01(\x0e\x32\x1c.coxswain.v1.WatchEvent.Type\x12\x0e\n\x06object\x18\x02 \x01(\x0c\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x1a\n\x12initial_events_end\x18\x04 \x01(\x08\":\n\x04Type\x12\t\n\x05\x41\x44\x44\x45\x44\x10\x00\x12\x0c\n\x08MODIFIED\x10\x01\x12\x0b\n\x07\x44\x45LETED\x10\x02\x12\x0c\n\x08\x42OOKMARK\x10\x03\"5\n\nWatchBatch\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x17.coxswain.v1.WatchEvent\"G\n\x05\x46\x65nce\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\"\xaf\x02\n\x0cWriteRequest\x12\n\n\x02id\x18\x01 \x01(\x04\x12,\n\x04verb\x18\x02 \x01(\x0e\x32\x1e.coxswain.v1.WriteRequest.Verb\x12\'\n\x04name\x18\x03 \x01(\x0b\x32\x19.coxswain.v1.ResourceName\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\x12\x12\n\npatch_type\x18\x05 \x01(\t\x12\x15\n\rfield_manager\x18\x06 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x07 \x01(\x08\x12\x18\n\x10\x66ield_validation\x18\x08 \x01(\t\x12!\n\x05\x66\x65nce\x18\t \x01(\x0b\x32\x12.coxswain.v1.Fence\"5\n\x04Verb\x12\n\n\x06\x43REATE\x10\x00\x12\n\n\x06UPDATE\x10\x01\x12\t\n\x05PATCH\x10\x02\x12\n\n\x06\x44\x45LETE\x10\x03\"9\n\nWriteBatch\x12+\n\x08requests\x18\x01 \x03(\x0b\x32\x19.coxswain.v1.WriteRequest\"R\n\x0bWriteResult\x12\n\n\x02id\x18\x01 \x01(\x04\x12\'\n\x08\x65nvelope\x18\x02 \x01(\x0b\x32\x15.coxswain.v1.Envelope\x12\x0e\n\x06status\x18\x03 \x01(\x0c\"9\n\x0cWriteResults\x12)\n\x07results\x18\x01 \x03(\x0b\x32\x18.coxswain.v1.WriteResult\"\xb5\x01\n\x07\x42inding\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0b\n\x03uid\x18\x03 \x01(\t\x12\x0c\n\x04node\x18\x04 \x01(\t\x12:\n\x0b\x61nnotations\x18\x05 \x03(\x0b\x32%.coxswain.v1.Binding.AnnotationsEntry\x1a\x32\n\x10\x41nnotationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"X\n\x0b\x42indRequest\x12&\n\x08\x62indings\x18\x01 \x03(\x0b\x32\x14.coxswain.v1.Binding\x12!\n\x05\x66\x65nce\x18\x02 \x01(\x0b\x32\x12.coxswain.v1.Fence\"g\n\tBindReply\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.coxswain.v1.BindReply.Result\x1a*\n\x06Result\x12\x0e\n\x06status\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x03\x32\xa7\x04\n\tApiServer\x12\x35\n\x03Get\x12\x17.coxswain.v1.GetRequest\x1a\x15.coxswain.v1.Envelope\x12:\n\x04List\x12\x18.coxswain.v1.ListRequest\x1a\x16.coxswain.v1.ListChunk0\x01\x12=\n\x05Watch\x12\x19.coxswain.v1.WatchRequest\x1a\x17.coxswain.v1.WatchBatch0\x01\x12:\n\x06\x43reate\x12\x19.coxswain.v1.WriteRequest\x1a\x15.coxswain.v1.Envelope\x12:\n\x06Update\x12\x19.coxswain.v1.WriteRequest\x1a\x15.coxswain.v1.Envelope\x12\x39\n\x05Patch\x12\x19.coxswain.v1.WriteRequest\x1a\x15.coxswain.v1.Envelope\x12:\n\x06\x44\x65lete\x12\x19.coxswain.v1.WriteRequest\x1a\x15.coxswain.v1.Envelope\x12\x38\n\x04\x42ind\x12\x18.coxswain.v1.BindRequest\x1a\x16.coxswain.v1.BindReply\x12?\n\x05Write\x12\x17.coxswain.v1.WriteBatch\x1a\x19.coxswain.v1.WriteResults(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0f\x61piserver.proto\x12\x0b\x63oxswain.v1\"v\n\x0cResourceName\x12\r\n\x05group\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x10\n\x08resource\x18\x03 \x01(\t\x12\x11\n\tnamespace\x18\x04 \x01(\t\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x13\n\x0bsubresource\x18\x06 \x01(\t\",\n\x08\x45nvelope\x12\x0e\n\x06object\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x03\"O\n\nGetRequest\x12\'\n\x04name\x18\x01 \x01(\x0b\x32\x19.coxswain.v1.ResourceName\x12\x18\n\x10resource_version\x18\x02 \x01(\t\"\x80\x01\n\x0bListRequest\x12\'\n\x04name\x18\x01 \x01(\x0b\x32\x19.coxswain.v1.ResourceName\x12\x16\n\x0elabel_selector\x18\x02 \x01(\t\x12\x16\n\x0e\x66ield_selector\x18\x03 \x01(\t\x12\x18\n\x10resource_version\x18\x04 \x01(\t\"C\n\tListChunk\x12$\n\x05items\x18\x01 \x03(\x0b\x32\x15.coxswain.v1.Envelope\x12\x10\n\x08revision\x18\x02 \x01(\x03\"\x81\x01\n\x0cWatchRequest\x12\'\n\x04name\x18\x01 \x01(\x0b\x32\x19.coxswain.v1.ResourceName\x12\x16\n\x0elabel_selector\x18\x02 \x01(\t\x12\x16\n\x0e\x66ield_selector\x18\x03 \x01(\t\x12\x18\n\x10resource_version\x18\x04 \x01(\t\"\xb2\x01\n\nWatchEvent\x12*\n\x04type\x18\x01 \x01(\x0e\x32\x1c.coxswain.v1.WatchEvent.Type\x12\x0e\n\x06object\x18\x02 \x01(\x0c\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x1a\n\x12initial_events_end\x18\x04 \x01(\x08\":\n\x04Type\x12\t\n\x05\x41\x44\x44\x45\x44\x10\x00\x12\x0c\n\x08MODIFIED\x10\x01\x12\x0b\n\x07\x44\x45LETED\x10\x02\x12\x0c\n\x08\x42OOKMARK\x10\x03\"5\n\nWatchBatch\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x17.coxswain.v1.WatchEvent\"G\n\x05\x46\x65nce\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\"\xbe\x02\n\x0cWriteRequest\x12\n\n\x02id\x18\x01 \x01(\x04\x12,\n\x04verb\x18\x02 \x01(\x0e\x32\x1e.coxswain.v1.WriteRequest.Verb\x12\'\n\x04name\x18\x03 \x01(\x0b\x32\x19.coxswain.v1.ResourceName\x12\x0c\n\x04\x62ody\x18\x04 \x01(\x0c\x12\x12\n\npatch_type\x18\x05 \x01(\t\x12\x15\n\rfield_manager\x18\x06 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x07 \x01(\x08\x12\x18\n\x10\x66ield_validation\x18\x08 \x01(\t\x12!\n\x05\x66\x65nce\x18\t \x01(\x0b\x32\x12.coxswain.v1.Fence\x12\r\n\x05\x66orce\x18\n \x01(\x08\"5\n\x04Verb\x12\n\n\x06\x43REATE\x10\x00\x12\n\n\x06UPDATE\x10\x01\x12\t\n\x05PATCH\x10\x02\x12\n\n\x06\x44\x45LETE\x10\x03\"9\n\nWriteBatch\x12+\n\x08requests\x18\x01 \x03(\x0b\x32\x19.coxswain.v1.WriteRequest\"R\n\x0bWriteResult\x12\n\n\x02id\x18\x01 \x01(\x04\x12\'\n\x08\x65nvelope\x18\x02 \x01(\x0b\x32\x15.coxswain.v1.Envelope\x12\x0e\n\x06status\x18\x03 \x01(\x0c\"9\n\x0cWriteResults\x12)\n\x07results\x18\x01 \x03(\x0b\x32\x18.coxswain.v1.WriteResult\"\xb5\x01\n\x07\x42inding\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0b\n\x03uid\x18\x03 \x01(\t\x12\x0c\n\x04node\x18\x04 \x01(\t\x12:\n\x0b\x61nnotations\x18\x05 \x03(\x0b\x32%.coxswain.v1.Binding.AnnotationsEntry\x1a\x32\n\x10\x41nnotationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"X\n\x0b\x42indRequest\x12&\n\x08\x62indings\x18\x01 \x03(\x0b\x32\x14.coxswain.v1.Binding\x12!\n\x05\x66\x65nce\x18\x02 \x01(\x0b\x32\x12.coxswain.v1.Fence\"g\n\tBindReply\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.coxswain.v1.BindReply.Result\x1a*\n\x06Result\x12\x0e\n\x06status\x18\x01 \x01(\x0c\x12\x10\n\x08revision\x18\x02 \x01(\x03\x32\xa7\x04\n\tApiServer\x12\x35\n\x03Get\x12\x17.coxswain.v1.GetRequest\x1a\x15.coxswain.v1.Envelope\x12:\n\x04List\x12\x18.coxswain.v1.ListRequest\x1a\x16.coxswain.v1.ListChunk0\x01\x12=\n\x05Watch\x12\x19.coxswain.v1.WatchRequest\x1a\x17.coxswain.v1.WatchBatch0\x01\x12:\n\x06\x43reate\x12\x19.coxswain.v1.WriteRequest\x1a\x15.coxswain.v1.Envelope\x12:\n\x06Update\x12\x19.coxswain.v1.WriteRequest\x1a\x15.coxswain.v1.Envelope\x12\x39\n\x05Patch\x12\x19.coxswain.v1.WriteRequest\x1a\x15.coxswain.v1.Envelope\x12:\n\x06\x44\x65lete\x12\x19.coxswain.v1.WriteRequest\x1a\x15.coxswain.v1.Envelope\x12\x38\n\x04\x42ind\x12\x18.coxswain.v1.BindRequest\x1a\x16.coxswain.v1.BindReply\x12?\n\x05Write\x12\x17.coxswain.v1.WriteBatch\x1a\x19.coxswain.v1.WriteResults(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,25 +54,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FENCE']._serialized_start=847
   _globals['_FENCE']._serialized_end=918
   _globals['_WRITEREQUEST']._serialized_start=921
-  _globals['_WRITEREQUEST']._serialized_end=1224
-  _globals['_WRITEREQUEST_VERB']._serialized_start=1171
-  _globals['_WRITEREQUEST_VERB']._serialized_end=1224
-  _globals['_WRITEBATCH']._serialized_start=1226
-  _globals['_WRITEBATCH']._serialized_end=1283
-  _globals['_WRITERESULT']._serialized_start=1285
-  _globals['_WRITERESULT']._serialized_end=1367
-  _globals['_WRITERESULTS']._serialized_start=1369
-  _globals['_WRITERESULTS']._serialized_end=1426
-  _globals['_BINDING']._serialized_start=1429
-  _globals['_BINDING']._serialized_end=1610
-  _globals['_BINDING_ANNOTATIONSENTRY']._serialized_start=1560
-  _globals['_BINDING_ANNOTATIONSENTRY']._serialized_end=1610
-  _globals['_BINDREQUEST']._serialized_start=1612
-  _globals['_BINDREQUEST']._serialized_end=1700
-  _globals['_BINDREPLY']._serialized_start=1702
-  _globals['_BINDREPLY']._serialized_end=1805
-  _globals['_BINDREPLY_RESULT']._serialized_start=1763
-  _globals['_BINDREPLY_RESULT']._serialized_end=1805
-  _globals['_APISERVER']._serialized_start=1808
-  _globals['_APISERVER']._serialized_end=2359
+  _globals['_WRITEREQUEST']._serialized_end=1239
+  _globals['_WRITEREQUEST_VERB']._serialized_start=1186
+  _globals['_WRITEREQUEST_VERB']._serialized_end=1239
+  _globals['_WRITEBATCH']._serialized_start=1241
+  _globals['_WRITEBATCH']._serialized_end=1298
+  _globals['_WRITERESULT']._serialized_start=1300
+  _globals['_WRITERESULT']._serialized_end=1382
+  _globals['_WRITERESULTS']._serialized_start=1384
+  _globals['_WRITERESULTS']._serialized_end=1441
+  _globals['_BINDING']._serialized_start=1444
+  _globals['_BINDING']._serialized_end=1625
+  _globals['_BINDING_ANNOTATIONSENTRY']._serialized_start=1575
+  _globals['_BINDING_ANNOTATIONSENTRY']._serialized_end=1625
+  _globals['_BINDREQUEST']._serialized_start=1627
+  _globals['_BINDREQUEST']._serialized_end=1715
+  _globals['_BINDREPLY']._serialized_start=1717
+  _globals['_BINDREPLY']._serialized_end=1820
+  _globals['_BINDREPLY_RESULT']._serialized_start=1778
+  _globals['_BINDREPLY_RESULT']._serialized_end=1820
+  _globals['_APISERVER']._serialized_start=1823
+  _globals['_APISERVER']._serialized_end=2374
 # @@protoc_insertion_point(module_scope)

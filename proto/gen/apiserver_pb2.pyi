@@ -112,7 +112,7 @@ class Fence(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ..., holder: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class WriteRequest(_message.Message):
-    __slots__ = ("id", "verb", "name", "body", "patch_type", "field_manager", "dry_run", "field_validation", "fence")
+    __slots__ = ("id", "verb", "name", "body", "patch_type", "field_manager", "dry_run", "field_validation", "fence", "force")
     class Verb(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         CREATE: _ClassVar[WriteRequest.Verb]
@@ -132,6 +132,7 @@ class WriteRequest(_message.Message):
     DRY_RUN_FIELD_NUMBER: _ClassVar[int]
     FIELD_VALIDATION_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
     id: int
     verb: WriteRequest.Verb
     name: ResourceName
@@ -141,7 +142,8 @@ class WriteRequest(_message.Message):
     dry_run: bool
     field_validation: str
     fence: Fence
-    def __init__(self, id: _Optional[int] = ..., verb: _Optional[_Union[WriteRequest.Verb, str]] = ..., name: _Optional[_Union[ResourceName, _Mapping]] = ..., body: _Optional[bytes] = ..., patch_type: _Optional[str] = ..., field_manager: _Optional[str] = ..., dry_run: _Optional[bool] = ..., field_validation: _Optional[str] = ..., fence: _Optional[_Union[Fence, _Mapping]] = ...) -> None: ...
+    force: bool
+    def __init__(self, id: _Optional[int] = ..., verb: _Optional[_Union[WriteRequest.Verb, str]] = ..., name: _Optional[_Union[ResourceName, _Mapping]] = ..., body: _Optional[bytes] = ..., patch_type: _Optional[str] = ..., field_manager: _Optional[str] = ..., dry_run: _Optional[bool] = ..., field_validation: _Optional[str] = ..., fence: _Optional[_Union[Fence, _Mapping]] = ..., force: _Optional[bool] = ...) -> None: ...
 
 class WriteBatch(_message.Message):
     __slots__ = ("requests",)

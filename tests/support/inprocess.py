@@ -91,6 +91,7 @@ class InProcessTransport:
         options = core.Options(
             dry_run=write.dry_run,
             field_manager=write.field_manager,
+            force=write.force or None,
             field_validation=core.FieldValidation(write.field_validation or "Ignore"),
         )
         request = core.Request(

@@ -479,3 +479,70 @@ def test_drain_asks_again_when_a_budget_forbids_it(
     late = kctl("drain", node, "--force", "--timeout=300ms")
     assert late.code == 1
     assert "global timeout reached" in late.err
+
+
+def test_apply_on_the_servers_side(kctl: Kctl, api: Any, namespace: str, tmp_path: Path) -> None:
+    manifest = tmp_path / "web.yaml"
+    manifest.write_text(WEB)
+    first = kctl("apply", "--server-side", "-n", namespace, "-f", str(manifest))
+    assert (first.code, first.out) == (0, "configmap/words serverside-applied\ndeployment.apps/web serverside-applied\n"), first
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments/web"
+    entries = api.client.get(path)["metadata"]["managedFields"]
+    assert [(entry["manager"], entry["operation"]) for entry in entries] == [("kubectl", "Apply")]
+
+    changed = WEB.replace("replicas: 2", "replicas: 3")
+    refused = kctl("apply", "--server-side", "--field-manager=boat", "-n", namespace, "-f", "-", stdin=changed)
+    assert refused.code == 1
+    assert 'Apply failed with 1 conflict: conflict with "kubectl": .spec.replicas' in refused.err
+    assert "--force-conflicts" in refused.err
+    options = ("--server-side", "--force-conflicts", "--field-manager=boat", "-n", namespace)
+    tried = kctl("apply", *options, "--dry-run=server", "-f", "-", stdin=changed)
+    assert tried.out.endswith("deployment.apps/web serverside-applied (server dry run)\n")
+    assert api.client.get(path)["spec"]["replicas"] == 2
+    assert kctl("apply", *options, "-f", "-", stdin=changed).code == 0
+    found = api.client.get(path)
+    assert (found["spec"]["replicas"], {entry["manager"] for entry in found["metadata"]["managedFields"]}) == (
+        3,
+        {"kubectl", "boat"},
+    )
+
+
+def test_from_apply_on_this_side_to_the_servers(kctl: Kctl, api: Any, namespace: str) -> None:
+    kctl("apply", "-n", namespace, "-f", "-", stdin=WEB)
+    path = f"/api/v1/namespaces/{namespace}/configmaps/words"
+    (entry,) = api.client.get(path)["metadata"]["managedFields"]
+    assert entry["manager"] == "kubectl-client-side-apply"
+    kctl("apply", "--server-side", "-n", namespace, "-f", "-", stdin=WEB.replace("{title: hello}", "{greeting: hi}"))
+    found = api.client.get(path)
+    assert (found["data"], [entry["operation"] for entry in found["metadata"]["managedFields"]]) == (
+        {"greeting": "hi"},
+        ["Apply"],
+    )
+    assert kctl("apply", "-n", namespace, "-f", "-", stdin=WEB).out.startswith("configmap/words configured\n")
+    assert api.client.get(path)["data"] == {"title": "hello"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--force-conflicts",), "--force-conflicts only works with --server-side"),
+        (("--server-side", "--force"), "--force cannot be used with --server-side"),
+        (("--server-side", "--dry-run=client"), "did you mean --dry-run=server instead?"),
+        (("--server-side", "--field-manager="), None),
+    ],
+)
+def test_options_of_apply(kctl: Kctl, namespace: str, options: tuple[str, ...], message: str | None) -> None:
+    result = kctl("apply", *options, "-n", namespace, "-f", "-", stdin=WEB)
+    assert (result.code, (message or "") in result.err) == (0 if message is None else 1, True)
+
+
+def test_managed_fields_are_shown_when_asked_for(kctl: Kctl, api: Any, namespace: str) -> None:
+    kctl("create", "configmap", "words", "--from-literal=a=b", "-n", namespace)
+    kctl("create", "configmap", "more", "--from-literal=a=b", "--field-manager=boat", "-n", namespace)
+    path = f"/api/v1/namespaces/{namespace}/configmaps/"
+    made_by = [api.client.get(path + name)["metadata"]["managedFields"][0]["manager"] for name in ("words", "more")]
+    assert made_by == ["kctl-create", "boat"]
+    for output in ("json", "yaml"):
+        assert "managedFields" not in kctl("get", "configmap", "words", "-n", namespace, "-o", output).out
+        shown = kctl("get", "configmap", "words", "-n", namespace, "-o", output, "--show-managed-fields").out
+        assert "managedFields" in shown

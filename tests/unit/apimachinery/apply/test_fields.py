@@ -38,6 +38,8 @@ def test_operations_are_those_of_sets(left: FieldSet, right: FieldSet) -> None:
     assert set(left.union(right)) == mine | theirs
     assert set(left.difference(right)) == mine - theirs
     assert set(left.intersection(right)) == mine & theirs
+    assert left.issubset(right) is (mine <= theirs)
+    assert left.intersection(right).issubset(left)
     assert (set(left), set(right)) == (mine, theirs)
     below = {path for path in mine if any(path[: len(root)] == root for root in theirs)}
     assert set(left.without_subtrees(right)) == mine - below

@@ -175,7 +175,7 @@ def test_bind_refused(pod: Pod) -> None:
 @pytest.mark.parametrize(
     ("body", "content_type", "code"),
     [
-        (b"{}", "application/apply-patch+yaml", 415),
+        (b"{}", "application/apply-patch+xml", 415),
         (b"{}", "application/json", 415),
         (b"{", "application/merge-patch+json", 400),
         (b"[]", "application/merge-patch+json", 400),

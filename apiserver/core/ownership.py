@@ -1,0 +1,128 @@
+"""Who owns which fields after a write: where the write path meets `apimachinery.apply`.
+
+A create is tracked once the object has its defaults and before admission adds anything; an update once the parts that it cannot
+touch are the stored ones again, and before addresses and ports are reserved. What the server adds after that is nobody's.
+Binding and deletion are the server's own changes and are not tracked.
+
+A manager's name is what the request gives as fieldManager, else what the client calls itself (its User-Agent's first part; over
+gRPC its user).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from apimachinery import apply
+from apimachinery.kinds.meta import ManagedFieldsEntry
+from apimachinery.kinds.object import Object
+from apiserver.core.bodies import YAML_TYPES, yaml_to_json
+from apiserver.core.request import Request
+from apiserver.core.spelling import spelled
+
+MANAGER_BYTES_MAX = 128
+_MENTION = b"managedFields"
+
+Entries = list[ManagedFieldsEntry]
+
+
+def manager_of_agent(agent: str) -> str:
+    """What a client that names no field manager is called: the part before the first slash, without what cannot be printed."""
+    name = agent.partition("/")[0]
+    if not name.isprintable():
+        name = "".join(filter(str.isprintable, name))
+    while len(name.encode()) > MANAGER_BYTES_MAX:
+        name = name[:-1]
+    return name
+
+
+def created(request: Request, obj: Object, now: str) -> Entries:
+    """The managers of a new object, which may come with some of its own."""
+    return apply.track_update(
+        None,
+        obj,
+        apply.starting_managers((), obj.metadata.managed_fields or None),
+        request.manager,
+        shape=apply.shape_of(type(obj)),
+        now=now,
+        api_version=request.resource.api_version,
+        ignored=apply.status_fields(),
+    )
+
+
+def updated(request: Request, new: Object, old: Object, given: Sequence[ManagedFieldsEntry] | None, now: str) -> Entries:
+    """The managers after an update from `old` to `new`; `given` is what the client says of them, None if nothing.
+
+    The very list of `old` when nothing about them changes.
+    """
+    before = old.metadata.managed_fields
+    start = before if given is None else apply.starting_managers(before, given, request.subresource)
+    after = apply.track_update(
+        old,
+        new,
+        start,
+        request.manager,
+        shape=apply.shape_of(type(new)),
+        now=now,
+        api_version=request.resource.api_version,
+        subresource=request.subresource,
+        ignored=apply.status_fields(request.subresource),
+    )
+    return before if after == before else after
+
+
+def applied(
+    request: Request, live: dict[str, Any] | None, wanted: dict[str, Any], managers: Sequence[ManagedFieldsEntry], now: str
+) -> apply.Applied:
+    """A server-side apply of `wanted` on plain data; raises ApplyConflict (409), and ApiError (400)."""
+    return apply.apply(
+        live,
+        spelled(request.resource.cls, wanted),
+        managers,
+        manager=request.manager,
+        shape=apply.shape_of(request.resource.cls),
+        now=now,
+        api_version=request.resource.api_version,
+        force=bool(request.options.force),
+        subresource=request.subresource,
+        ignored=apply.status_fields(request.subresource),
+    )
+
+
+def is_applied(entries: Sequence[ManagedFieldsEntry]) -> bool:
+    """Whether anything is owned by virtue of a configuration."""
+    return any(entry.operation == apply.APPLY for entry in entries)
+
+
+def given_in_body(request: Request, incoming: Object) -> Entries | None:
+    """What the object in a body says of managers: None for nothing, which an empty list is not."""
+    if incoming.metadata.managed_fields:
+        return incoming.metadata.managed_fields
+    if _MENTION not in request.body:
+        return None
+    body = yaml_to_json(request.body)[0] if request.content_type in YAML_TYPES else request.body
+    return apply.given_managers(msgspec.json.decode(body, type=_OnlyMetadata).metadata)
+
+
+def without_managers(plain: Any) -> tuple[Any, Any]:
+    """An object's plain data without metadata.managedFields, and those, None if there are none."""
+    metadata = plain.get("metadata") if isinstance(plain, dict) else None
+    if not isinstance(metadata, dict) or "managedFields" not in metadata:
+        return plain, None
+    rest = {key: value for key, value in metadata.items() if key != "managedFields"}
+    return {**plain, "metadata": rest}, metadata["managedFields"]
+
+
+def given_in_patched(plain: Any) -> tuple[Any, Entries | None]:
+    """A patched object's plain data without its managers, and what the patch has made of those; raises ApiError (400)."""
+    rest, managers = without_managers(plain)
+    return rest, apply.given_managers({"managedFields": managers}) if managers is not None else None
+
+
+def is_mentioned(patch: bytes) -> bool:
+    """Whether a patch can be about managers."""
+    return _MENTION in patch
+
+
+class _OnlyMetadata(msgspec.Struct):
+    metadata: dict[str, Any] = {}
