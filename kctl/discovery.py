@@ -85,6 +85,13 @@ class Discovery:
         for listed in self._each():
             yield from listed
 
+    def preferred(self) -> list[ResourceType]:
+        """Every resource of every group, each in the version that the server prefers."""
+        first: dict[tuple[str, str], ResourceType] = {}
+        for resource in self.all():
+            first.setdefault((resource.group, resource.plural), resource)
+        return list(first.values())
+
     def versions(self) -> list[str]:
         """`v1`, and `group/version` for every version of every group."""
         core = self._client.get("/api").get("versions") or []

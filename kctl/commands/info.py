@@ -79,7 +79,7 @@ def api_resources(
     orders = {"name": lambda each: each.plural, "kind": lambda each: each.kind}
     rows = [["NAME", "SHORTNAMES", "APIVERSION", "NAMESPACED", "KIND", *(["VERBS", "CATEGORIES"] if output else [])]]
     rows = [] if no_headers or output == "name" else rows
-    for each in sorted(session.discovery.all(), key=orders.get(sort_by, lambda each: (each.group, each.plural))):
+    for each in sorted(session.discovery.preferred(), key=orders.get(sort_by, lambda each: (each.group, each.plural))):
         if api_group not in (None, each.group) or namespaced not in (None, each.namespaced):
             continue
         if not wanted <= set(each.verbs) or not within <= set(each.categories):

@@ -426,9 +426,12 @@ def test_about_the_server(kctl: Kctl) -> None:
     assert {"namespaces", "nodes"} <= set(names)
     assert "pods" not in names
     assert kctl("api-resources", "-o", "name", "--categories=all", "--api-group=apps", "--verbs=list,get").out.splitlines() == [
+        "daemonsets.apps",
         "deployments.apps",
         "replicasets.apps",
+        "statefulsets.apps",
     ]
+    assert [row[2] for row in rows if row[0] == "horizontalpodautoscalers"] == ["autoscaling/v2"]
     assert {"v1", "apps/v1"} <= set(kctl("api-versions").out.splitlines())
     assert "is running at https://127.0.0.1" in kctl("cluster-info").out
 
