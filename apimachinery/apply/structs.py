@@ -16,7 +16,6 @@ from apimachinery.apply.shapes import Form, Shape, shape_of
 from apimachinery.apply.walking import Difference, descend, whole
 
 _LEAF: Node = {}
-_NOT_COMPARED = "managedFields"
 
 
 class _Member(NamedTuple):
@@ -29,7 +28,7 @@ class _Member(NamedTuple):
 
 
 def struct_difference(before: msgspec.Struct, after: msgspec.Struct) -> Difference:
-    """What differs between two objects of one class, metadata.managedFields apart."""
+    """What differs between two objects of one class."""
     changed: Node = {}
     removed: Node = {}
     _compare(before, after, changed, removed)
@@ -40,11 +39,7 @@ def struct_difference(before: msgspec.Struct, after: msgspec.Struct) -> Differen
 def _members(cls: type[msgspec.Struct]) -> tuple[_Member, ...]:
     shape = shape_of(cls)
     names = zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True)
-    return tuple(
-        _Member(attribute, FIELD + name, shape.fields[name], name in shape.blank)
-        for attribute, name in names
-        if name != _NOT_COMPARED
-    )
+    return tuple(_Member(attribute, FIELD + name, shape.fields[name], name in shape.blank) for attribute, name in names)
 
 
 def _compare(before: msgspec.Struct, after: msgspec.Struct, changed: Node, removed: Node) -> None:
