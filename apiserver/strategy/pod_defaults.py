@@ -48,9 +48,6 @@ def default_pod_only(spec: PodSpec) -> None:
     """What only pods get: templates keep it open until a pod is made of them."""
     if spec.enable_service_links is None:
         spec.enable_service_links = True
-    spec.preemption_policy = spec.preemption_policy or "PreemptLowerPriority"
-    if spec.priority is None and not spec.priority_class_name:
-        spec.priority = 0
     for container in (*spec.init_containers, *spec.containers):
         requests_from_limits(container.resources)
     if spec.resources is not None:

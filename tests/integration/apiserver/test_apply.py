@@ -245,7 +245,6 @@ async def test_from_client_side_to_server_side_apply(rest: Any) -> None:
         ("/a", "", config_map(), 422, "fieldManager: Required value: is required for apply patch"),
         ("/a", f"fieldManager={'x' * 129}", config_map(), 422, "Too long: may not be more than 128 bytes"),
         ("/a", "fieldManager=a%0Ab", config_map(), 422, "should only contain printable characters"),
-        ("/a", "fieldManager=m&force=maybe", config_map(), 400, "force"),
         ("/a", "fieldManager=m", b"[1]", 400, "an apply configuration is an object"),
         ("/a", "fieldManager=m", b"a: [", 400, "error converting YAML to JSON"),
         ("/a", "fieldManager=m", b"[" * 100_000, 400, "nested too deeply"),

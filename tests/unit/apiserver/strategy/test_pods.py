@@ -371,8 +371,6 @@ def test_defaults() -> None:
         ],
         "dnsPolicy": "ClusterFirst",
         "enableServiceLinks": True,
-        "preemptionPolicy": "PreemptLowerPriority",
-        "priority": 0,
         "restartPolicy": "Always",
         "schedulerName": "default-scheduler",
         "securityContext": {},
