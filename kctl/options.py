@@ -5,7 +5,6 @@ may stand without its value (`--dry-run` for `--dry-run=client`), a short option
 options that choose a server may stand before or behind the command. What stands behind `--` is counted in the session.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 _TRUTHS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
-_UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class Option(click.Option):
@@ -174,18 +171,6 @@ def command(name: str, **settings: Any) -> Callable[[Callable[..., Any]], Comman
         return made
 
     return decorate
-
-
-def parse_duration(text: str, name: str = "duration") -> float:
-    """Seconds of `90`, `1m30s`, `500ms`, `-1s`; raises KctlError that names the option."""
-    sign = -1.0 if text.startswith("-") else 1.0
-    body = text.lstrip("+-")
-    if body.isdigit():
-        return sign * float(body)
-    parts = _PART.findall(body)
-    if not parts or "".join(number + unit for number, unit in parts) != body:
-        raise KctlError(f'invalid argument "{text}" for "--{name}" flag: time: invalid duration "{text}"')
-    return sign * sum(float(number) * _UNITS_S[unit] for number, unit in parts)
 
 
 def usage_error(ctx_path: str, message: str) -> KctlError:

@@ -46,7 +46,7 @@ class Session:
     @cached_property
     def connection(self) -> "Connection":
         from kctl import kubeconfig
-        from kctl.options import parse_duration
+        from kctl.durations import parse_duration
 
         given = {key: value for key, value in self.flags.items() if value is not None}
         timeout = given.pop("request_timeout", "0")

@@ -13,8 +13,9 @@ import click
 from kctl import draining, targets, watching
 from kctl.commands.delete import wait_until_gone
 from kctl.commands.nodes import find_nodes, set_unschedulable
+from kctl.durations import parse_duration
 from kctl.errors import KctlError, StatusError, WaitTimeoutError
-from kctl.options import command, option, parse_duration, switch
+from kctl.options import command, option, switch
 from kctl.session import Session
 from kctl.targets import Target
 from kctl.writing import Writing, dry_run_option, writing

@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from kctl import pods, targets, watching
+from kctl.durations import parse_duration
 from kctl.errors import KctlError
-from kctl.options import command, option, parse_duration, switch
+from kctl.options import command, option, switch
 from kctl.session import Session
 from kctl.targets import Target
 

@@ -4,9 +4,10 @@ from typing import Any
 
 from kctl import applying, targets, watching
 from kctl.commands.delete import wait_until_gone
+from kctl.durations import parse_duration
 from kctl.errors import KctlError, StatusError, UnreachableError
 from kctl.manifests import Document
-from kctl.options import command, option, parse_duration, switch
+from kctl.options import command, option, switch
 from kctl.session import Session
 from kctl.targets import Target
 from kctl.writing import Writing, dry_run_option, output_option, report, validate_option, writing

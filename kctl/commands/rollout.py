@@ -7,8 +7,9 @@ import click
 
 from apimachinery.times import format_time
 from kctl import pods, rollouts, targets, watching
+from kctl.durations import parse_duration
 from kctl.errors import KctlError, StatusError, WaitTimeoutError
-from kctl.options import command, option, parse_duration, switch
+from kctl.options import command, option, switch
 from kctl.rest import JSON_PATCH, MERGE_PATCH, StreamTimeoutError
 from kctl.session import Session
 from kctl.targets import Target

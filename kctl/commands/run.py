@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from kctl import applying, changing, running, watching
+from kctl.durations import parse_duration
 from kctl.errors import CommandExitedError, KctlError, PlainError, StatusError
-from kctl.options import command, option, parse_duration, switch
+from kctl.options import command, option, switch
 from kctl.rest import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, StreamTimeoutError
 from kctl.session import Session
 from kctl.targets import Target

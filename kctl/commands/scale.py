@@ -3,8 +3,9 @@
 import click
 
 from kctl import targets, watching
+from kctl.durations import parse_duration
 from kctl.errors import KctlError, StatusError
-from kctl.options import command, option, parse_duration
+from kctl.options import command, option
 from kctl.rest import MERGE_PATCH, StreamTimeoutError
 from kctl.session import Session
 from kctl.targets import Target

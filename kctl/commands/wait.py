@@ -7,8 +7,9 @@ import click
 
 from kctl import targets, watching
 from kctl.commands.delete import wait_until_gone
+from kctl.durations import parse_duration
 from kctl.errors import KctlError, StatusError, WaitTimeoutError
-from kctl.options import command, option, parse_duration, switch
+from kctl.options import command, option, switch
 from kctl.rest import StreamTimeoutError
 from kctl.session import Session
 from kctl.targets import Target

@@ -7,8 +7,9 @@ from typing import Any
 import click
 import pytest
 
+from kctl.durations import parse_duration
 from kctl.errors import KctlError
-from kctl.options import Command, Option, parse_duration, rewrite
+from kctl.options import Command, Option, rewrite
 from kctl.session import Session
 
 PARAMS: list[click.Parameter] = [
