@@ -1,7 +1,7 @@
-"""Request bodies into objects: JSON or YAML, with the checks that strict field validation asks for.
+"""Request bodies into objects: JSON, YAML or protobuf, with the checks that strict field validation asks for.
 
-YAML is turned into JSON first and then takes the same way. Aliases are refused: a few hundred bytes of them can stand for
-gigabytes (CVE-2019-11253). Timestamps stay text, as JSON knows none."""
+YAML and protobuf are turned into JSON first and then take the same way. Aliases in YAML are refused: a few hundred bytes of
+them can stand for gigabytes (CVE-2019-11253). Timestamps stay text, as JSON knows none."""
 
 import math
 from typing import Any, TypeVar
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 import yaml
 
-from apimachinery import codec, errors
+from apimachinery import codec, errors, protobuf
 from apimachinery.errors import ApiError
 from apimachinery.kinds.object import Object
 from apimachinery.resources import Resource
@@ -42,11 +42,13 @@ def decode_object(
 
 
 def as_json(body: bytes, content_type: str) -> tuple[bytes, list[str]]:
-    """A body as JSON, and the keys that stand twice in it if it was YAML; raises ApiError 400, and 415 for what is neither."""
+    """A body as JSON, and the keys that stand twice in it if it was YAML; raises ApiError 400, and 415 for other types."""
     if content_type in YAML_TYPES:
         return yaml_to_json(body)
+    if content_type == protobuf.MEDIA_TYPE:
+        return _protobuf_to_json(body), []
     if content_type != JSON:
-        raise unsupported_type(content_type, (JSON, *YAML_TYPES))
+        raise unsupported_type(content_type, (JSON, *YAML_TYPES, protobuf.MEDIA_TYPE))
     return body, []
 
 
@@ -86,6 +88,13 @@ def yaml_to_json(body: bytes) -> tuple[bytes, list[str]]:
         raise errors.bad_request(f"error converting YAML to JSON: {_reason(error)}") from error
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
         raise errors.bad_request(f"error converting YAML to JSON: {error}") from error
+
+
+def _protobuf_to_json(body: bytes) -> bytes:
+    try:
+        return msgspec.json.encode(protobuf.decode(body))
+    except protobuf.ProtobufError as error:
+        raise errors.bad_request(f"error converting protobuf to JSON: {error}") from error
 
 
 def unsupported_type(content_type: str, accepted: tuple[str, ...]) -> ApiError:

@@ -16,7 +16,7 @@ import msgspec
 from apimachinery import apply
 from apimachinery.kinds.meta import ManagedFieldsEntry
 from apimachinery.kinds.object import Object
-from apiserver.core.bodies import YAML_TYPES, yaml_to_json
+from apiserver.core.bodies import as_json
 from apiserver.core.request import Request
 from apiserver.core.spelling import spelled
 
@@ -100,7 +100,7 @@ def given_in_body(request: Request, incoming: Object) -> Entries | None:
         return incoming.metadata.managed_fields
     if _MENTION not in request.body:
         return None
-    body = yaml_to_json(request.body)[0] if request.content_type in YAML_TYPES else request.body
+    body, _ = as_json(request.body, request.content_type)
     return apply.given_managers(msgspec.json.decode(body, type=_OnlyMetadata).metadata)
 
 

@@ -50,7 +50,8 @@ REFUSED = (
     Refused("YAML tag", b"!!python/object:os.system {}", "tag", YAML),
     Refused("YAML infinity", b"spec: {replicas: .inf}", "not a JSON number", YAML),
     Refused("YAML key twice", b"spec: {replicas: 1, replicas: 2}", 'duplicate field "replicas"', YAML),
-    Refused("protobuf", b"k8s\x00", "application/json", "application/vnd.kubernetes.protobuf", code=415),
+    Refused("CBOR", b"\xd9", "application/json", "application/cbor", code=415),
+    Refused("broken protobuf", b"k8s\x00\x0a", "error converting protobuf", "application/vnd.kubernetes.protobuf"),
 )
 
 

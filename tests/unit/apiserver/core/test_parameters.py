@@ -8,6 +8,7 @@ import pytest
 from apimachinery.errors import ApiError
 from apiserver.core.parameters import check_list, check_watch, delete_options, parse_options
 from apiserver.core.request import FieldValidation, Options
+from tests.support.protobuf import body_of
 
 
 @dataclass(frozen=True)
@@ -116,10 +117,13 @@ def _wrong(check: Callable[[Options], None], options: Options) -> tuple[str, ...
 
 def test_delete_body_of_another_media_type() -> None:
     with pytest.raises(ApiError) as caught:
-        delete_options(Options(), b"k8s\x00", "application/vnd.kubernetes.protobuf")
+        delete_options(Options(), b"\xa0", "application/cbor")
     assert caught.value.code == 415
     options, _, _ = delete_options(Options(), b"gracePeriodSeconds: 3", "application/yaml")
     assert options.grace_period_s == 3
+    body = body_of({"apiVersion": "apps/v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0, "propagationPolicy": "Orphan"})
+    options, _, _ = delete_options(Options(), body, "application/vnd.kubernetes.protobuf")
+    assert (options.grace_period_s, options.propagation_policy) == (0, "Orphan")
 
 
 def test_delete_body_is_merged_over_the_query() -> None:
