@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from apiserver.app import Settings
+from tests.support.apiserver import real_api_server
 
 PODS = "/api/v1/namespaces/default/pods"
 BUDGETS = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
@@ -146,3 +150,29 @@ async def test_a_crowd_cannot_overdraw(rest: Any) -> None:
     assert left == set(names) - gone
     status = await status_of(rest)
     assert (status["disruptionsAllowed"], set(status["disruptedPods"])) == (0, gone)
+
+
+@pytest.mark.parametrize("storage", ["etcd"], indirect=True)  # storage in memory belongs to one server
+async def test_two_servers_cannot_overdraw(rest: Any, server: Any, storage: Any, tmp_path: Path) -> None:
+    names = [f"p{number}" for number in range(20)]
+    await asyncio.gather(*(make_pod(rest, name) for name in names))
+    await make_budget(rest, currentHealthy=20, desiredHealthy=13, expectedPods=20, disruptionsAllowed=7)
+    settings = Settings(prefix=server.assembly.settings.prefix)
+    async with (
+        real_api_server(tmp_path / "second", storage=storage(), settings=settings) as second,
+        second.session() as session,
+    ):
+
+        async def by_the_second(name: str) -> int:
+            body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+            async with session.post(f"{second.url}{PODS}/{name}/eviction", json=body) as response:
+                return response.status
+
+        async def by_the_first(name: str) -> int:
+            status: int = (await evict(rest, name)).status
+            return status
+
+        ways = (by_the_first, by_the_second)
+        answers = await asyncio.gather(*(ways[number % 2](name) for number, name in enumerate(names)))
+    assert sorted(answers) == [201] * 7 + [429] * 13
+    assert (await status_of(rest))["disruptionsAllowed"] == 0
