@@ -35,6 +35,7 @@ from apiserver.ports import Nodes
 from apiserver.registry.admission import Admission
 from apiserver.registry.applying import Applies
 from apiserver.registry.connecting import Connections
+from apiserver.registry.evictions import Evictions
 from apiserver.registry.objects import Objects
 from apiserver.registry.pods import Pods
 from apiserver.registry.reading import Reading
@@ -140,7 +141,8 @@ class Assembly:
             reading=reading,
             objects=objects,
             applies=applies,
-            pods=Pods(store, objects, clock),
+            pods=Pods(store, clock),
+            evictions=Evictions(store, objects, clock),
             scales=Scales(store, objects, applies),
             connections=Connections(store, nodes, clock, rng),
             reviews=Reviews(authorizer, NoTokens()),

@@ -38,6 +38,7 @@ from apiserver.metrics import Metrics
 from apiserver.ports import Authorizer
 from apiserver.registry.applying import Applies
 from apiserver.registry.connecting import Connections
+from apiserver.registry.evictions import Evictions
 from apiserver.registry.forms import answered
 from apiserver.registry.objects import Objects
 from apiserver.registry.pods import Pods
@@ -84,6 +85,7 @@ class Api:
         objects: Objects,
         applies: Applies,
         pods: Pods,
+        evictions: Evictions,
         scales: Scales,
         connections: Connections,
         reviews: Reviews,
@@ -97,6 +99,7 @@ class Api:
         self._objects = objects
         self._applies = applies
         self._pods = pods
+        self._evictions = evictions
         self._scales = scales
         self._connections = connections
         self._reviews = reviews
@@ -195,7 +198,7 @@ class Api:
             case "binding", Verb.CREATE:
                 return await self._pods.bind(request)
             case "eviction", Verb.CREATE:
-                return await self._pods.evict(request)
+                return await self._evictions.evict(request)
             case "status" | "approval" | "finalize", Verb.GET:
                 return await self._reading.get(request)
             case "status" | "approval" | "finalize", Verb.UPDATE:

@@ -21,6 +21,7 @@ from component_base.health import HealthServer
 from component_base.tasks import forever
 from controller_manager.config import ControllerManagerConfiguration
 from controller_manager.deployment.controller import DeploymentController
+from controller_manager.disruption.controller import DisruptionController
 from controller_manager.endpoints.controller import EndpointsController
 from controller_manager.endpointslice.controller import EndpointSliceController
 from controller_manager.garbage_collector.controller import GarbageCollector
@@ -97,6 +98,7 @@ def build_controllers(config: ControllerManagerConfiguration, context: Context) 
         TaintEvictionController(context, settle_s=2 * grace_s),
         NodeIpamController(context, cluster_cidr=config.cluster_cidr, mask_size=config.node_cidr_mask_size),
         PodGcController(context),
+        DisruptionController(context),
         GarbageCollector(context),
         NamespaceController(context),
         ServiceAccountController(context),

@@ -10,7 +10,7 @@ The steps from "(current)" on run again whenever another writer was faster; see 
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -173,8 +173,11 @@ class Objects:
         """The time as objects carry it."""
         return format_time(self._clock.now())
 
-    async def delete(self, request: Request) -> Document:
-        """Delete an object, or begin its deletion; raises ApiError 403, 404 or 409."""
+    async def delete(self, request: Request, admit: Callable[[Object], None] | None = None) -> Document:
+        """Delete an object, or begin its deletion; raises ApiError 403, 404 or 409.
+
+        `admit` is asked of each state that would be deleted: it may change it, or raise an ApiError.
+        """
         resource = request.resource
         options, uid, version = parameters.delete_options(request.options, request.body, request.content_type)
         self._admission.admit_delete(resource, request.name)
@@ -186,6 +189,8 @@ class Objects:
             except ApiError:
                 return Drop()  # what cannot be read can at least be removed
             meta.check_preconditions(resource, obj.metadata, uid=uid, resource_version=version)
+            if admit is not None:
+                admit(obj)
             grace_s = self._strategies[resource].deletion_grace_seconds(obj, options.grace_period_s)
             decision = deletion.decide_delete(obj, policy=policy, grace_s=grace_s, now=self._clock.now())
             match decision:

@@ -1,22 +1,19 @@
-"""Subresources of pods that write: binding (one, and many in one go) and eviction."""
+"""The binding of pods to nodes: one, and many in one go."""
 
 from collections.abc import Sequence
-
-import msgspec
 
 from apimachinery import codec, errors
 from apimachinery.clock import Clock
 from apimachinery.errors import ApiError
-from apimachinery.kinds import Binding, Eviction, Pod
-from apimachinery.kinds.meta import DeleteOptions, Status
+from apimachinery.kinds import Binding, Pod
+from apimachinery.kinds.meta import Status
 from apimachinery.resources import PODS
 from apiserver.core.binding import bind_pod, from_binding
 from apiserver.core.bodies import decode_object
-from apiserver.core.request import Bind, Document, Fence, Request, Verb
+from apiserver.core.request import Bind, Document, Fence, Request
 from apiserver.failures import storage_error
 from apiserver.registry.current import Current, as_current
 from apiserver.registry.fencing import Fenced
-from apiserver.registry.objects import Objects
 from apiserver.registry.store import ATTEMPTS_MAX, ObjectStore
 from apiserver.storage import port
 
@@ -24,11 +21,10 @@ BINDINGS_MAX = 5_000
 
 
 class Pods:
-    """Binding and eviction."""
+    """Binding."""
 
-    def __init__(self, store: ObjectStore, objects: Objects, clock: Clock) -> None:
+    def __init__(self, store: ObjectStore, clock: Clock) -> None:
         self._store = store
-        self._objects = objects
         self._clock = clock
 
     async def bind(self, request: Request) -> Document:
@@ -70,20 +66,6 @@ class Pods:
         for index in todo:
             results[index] = errors.conflict("pods/binding", binds[index].name)
         return results
-
-    async def evict(self, request: Request) -> Document:
-        """POST pods/NAME/eviction: a delete with the eviction's options."""
-        eviction, warnings = decode_object(
-            Eviction, request.body, request.content_type, request.options.field_validation, "policy/v1", "Eviction"
-        )
-        if eviction.metadata.name and eviction.metadata.name != request.name:
-            raise errors.bad_request(f"name in URL does not match name in Eviction object: {eviction.metadata.name}")
-        body = codec.encode(eviction.delete_options or DeleteOptions())
-        deletion = msgspec.structs.replace(
-            request, verb=Verb.DELETE, subresource="", body=body, content_type="application/json"
-        )
-        await self._objects.delete(deletion)
-        return Document(codec.encode(Status(status="Success", code=201)), 0, 201, warnings)
 
     async def _place(
         self, bind: Bind, start: Current | None, fresh: bool, guards: tuple[port.Guard, ...]

@@ -18,10 +18,13 @@ from apimachinery.kinds import (
     Node,
     Object,
     Pod,
+    PodDisruptionBudget,
     ReplicaSet,
+    ReplicationController,
     Secret,
     Service,
     ServiceAccount,
+    StatefulSet,
 )
 from controller_manager.shared.metrics import Metrics
 from controller_manager.shared.ownership import controller_of
@@ -55,6 +58,8 @@ class Informers:
     nodes: Informer[Node]
     deployments: Informer[Deployment]
     replica_sets: Informer[ReplicaSet]
+    replication_controllers: Informer[ReplicationController]
+    stateful_sets: Informer[StatefulSet]
     services: Informer[Service]
     pods: Informer[Pod]
     endpoints: Informer[Endpoints]
@@ -63,6 +68,7 @@ class Informers:
     secrets: Informer[Secret]
     service_accounts: Informer[ServiceAccount]
     leases: Informer[Lease]
+    pod_disruption_budgets: Informer[PodDisruptionBudget]
 
     def all(self) -> tuple[Informer[Object], ...]:
         return tuple(getattr(self, name) for name in self.__dataclass_fields__)
@@ -81,8 +87,11 @@ def build_informers(client: Client, rng: random.Random) -> Informers:
         secrets=Informer(client, Secret, rng=rng),
         service_accounts=Informer(client, ServiceAccount, rng=rng),
         replica_sets=Informer(client, ReplicaSet, rng=rng, indexers={OWNER: index_by_owner, FREE: _free}),
+        replication_controllers=Informer(client, ReplicationController, rng=rng),
+        stateful_sets=Informer(client, StatefulSet, rng=rng),
         deployments=Informer(client, Deployment, rng=rng),
         leases=Informer(client, Lease, rng=rng),
+        pod_disruption_budgets=Informer(client, PodDisruptionBudget, rng=rng),
     )
 
 

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from apiclient.client import Client, PatchType, PodBinding
 from apiclient.leaderelection import LeaderElector
+from apiclient.transport import Name, Verb, Write
 from apimachinery import codec
 from apimachinery.codec import convert
 from apimachinery.errors import ApiError, is_conflict, is_not_found
@@ -25,6 +26,7 @@ from apimachinery.kinds import (
     Deployment,
     Endpoints,
     EndpointSlice,
+    Eviction,
     Lease,
     LeaseSpec,
     Namespace,
@@ -32,10 +34,12 @@ from apimachinery.kinds import (
     Object,
     ObjectMeta,
     Pod,
+    PodDisruptionBudget,
     ReplicaSet,
     Service,
     ServiceAccount,
 )
+from apimachinery.resources import PODS
 from apimachinery.times import format_micro_time
 from component_base.config import parse
 from controller_manager.app import NAME, Leader
@@ -52,8 +56,9 @@ pytestmark = pytest.mark.looptime
 class Cluster:
     """The API server, the controllers, and nodes that are played."""
 
-    def __init__(self, client: Client, clock: LoopClock) -> None:
-        self.client = client
+    def __init__(self, transport: InProcessTransport, clock: LoopClock) -> None:
+        self.client = Client(transport)
+        self.transport = transport
         self.clock = clock
         self.nodes: list[str] = []
         self.dead: set[str] = set()
@@ -111,6 +116,17 @@ class Cluster:
             if codec.encode(reported.status) != before:
                 await self.client.update_status(reported)
 
+    async def evict(self, pod: Pod) -> bool:
+        """False when a budget forbids it for now."""
+        name = Name(PODS, pod.metadata.namespace, pod.metadata.name, "eviction")
+        try:
+            await self.transport.write(Write(Verb.CREATE, name, codec.encode(Eviction())))
+        except ApiError as error:
+            if error.code != 429:
+                raise
+            return False
+        return True
+
     async def until(self, condition: Callable[[], Any], timeout_s: float = 60.0) -> float:
         began = self.clock.monotonic()
         while not await condition():
@@ -158,7 +174,8 @@ async def cluster(tmp_path: Path, *nodes: str) -> AsyncIterator[Cluster]:
         ControllerManagerConfiguration,
     )
     async with in_process_api(clock=clock, rng=rng) as assembly:
-        client = Client(InProcessTransport(assembly.api))
+        transport = InProcessTransport(assembly.api)
+        client = Client(transport)
         elector = LeaderElector(client, name=NAME, identity="cp-1", clock=clock, rng=rng)
         informers, stop = build_informers(client, rng), asyncio.Event()
         leader = Leader(
@@ -170,7 +187,7 @@ async def cluster(tmp_path: Path, *nodes: str) -> AsyncIterator[Cluster]:
             metrics=Metrics(CollectorRegistry()),
             stop=stop,
         )
-        world = Cluster(client, clock)
+        world = Cluster(transport, clock)
         for name in nodes:
             await world.add_node(name)
         tasks = [asyncio.create_task(each.run()) for each in informers.all()]
@@ -346,3 +363,44 @@ async def test_nodes_get_pod_cidrs(tmp_path: Path) -> None:
             return sorted(cidrs) == ["10.244.0.0/24", "10.244.1.0/24", "10.244.2.0/24"]
 
         await world.until(assigned)
+
+
+async def test_an_impatient_drain_stays_within_the_budget(tmp_path: Path) -> None:
+    async with cluster(tmp_path, "a", "b") as world:
+        client = world.client
+        for obj in web(6):
+            await client.create(obj)
+        spec = {"maxUnavailable": "30%", "selector": {"matchLabels": {"app": "web"}}}
+        meta = {"name": "web", "namespace": "default"}
+        await client.create(convert(PodDisruptionBudget, {"metadata": meta, "spec": spec}))
+        await world.until(world.complete)
+
+        async def allows() -> bool:
+            status = (await client.get(PodDisruptionBudget, "web", "default")).status
+            counts = (status.current_healthy, status.desired_healthy, status.expected_pods, status.disruptions_allowed)
+            return counts == (6, 4, 6, 2) and not status.disrupted_pods
+
+        await world.until(allows)
+        left = {each.metadata.uid: each for each in (await client.list(Pod, "default")).items}
+        rounds = 0
+
+        async def drained() -> bool:
+            nonlocal rounds
+            rounds += 1
+            asked = list(left.values())
+            for pod, granted in zip(asked, await asyncio.gather(*map(world.evict, asked)), strict=True):
+                if granted:
+                    del left[pod.metadata.uid]
+            serving = [each for each in (await client.list(Pod, "default")).items if may_count(each)]
+            assert len(serving) >= 4, f"only {len(serving)} of 6 pods serve"
+            return not left
+
+        await world.until(drained)
+        assert rounds >= 3
+        await world.until(allows)
+
+
+def may_count(pod: Pod) -> bool:
+    """Whether the pod serves and is to go on serving."""
+    ready = any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions)
+    return ready and pod.metadata.deletion_timestamp is None

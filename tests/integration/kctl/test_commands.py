@@ -449,6 +449,29 @@ def test_explain(kctl: Kctl) -> None:
     assert kctl("explain", ".spec").code == 1
 
 
+def test_drain_says_what_a_budget_says(kctl: Kctl, api: Any, namespace: str) -> None:
+    node = f"node-{namespace}"
+    api.client.create("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}})
+    body = json.loads(json.dumps(POD))
+    body["spec"]["nodeName"] = node
+    made = api.client.create(f"/api/v1/namespaces/{namespace}/pods", body)
+    made["status"] = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    api.client.update(f"/api/v1/namespaces/{namespace}/pods/p/status", made)
+    budget = {"metadata": {"name": "all"}, "spec": {"minAvailable": 1, "selector": {}}}
+    api.client.create(
+        f"/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets",
+        {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", **budget},
+    )
+    assert kctl("get", "pdb", "-n", namespace).code == 0  # a list: the server's cache has the budget now
+    late = kctl("drain", node, "--force", "--timeout=100ms")
+    assert late.code == 1
+    assert late.err.splitlines()[1:2] == [
+        f'error when evicting pods/"p" -n "{namespace}" (will retry after 5s): '
+        "Cannot evict pod as it would violate the pod's disruption budget."
+    ]
+    assert kctl("get", "pod", "p", "-n", namespace).code == 0
+
+
 def test_drain_asks_again_when_a_budget_forbids_it(
     kctl: Kctl, api: Any, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
