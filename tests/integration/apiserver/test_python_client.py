@@ -1,0 +1,539 @@
+"""The official Python client, unchanged, against the API server: HTTPS, client certificates, both storages.
+
+The client blocks, so the server runs in a thread. One server serves all tests of a storage; each test has a namespace of its own,
+and what is in no namespace has names of its own. The client's models check every answer: a required field that is missing, or
+one of another type, fails where it is read; `whole` also finds fields that the models do not know.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes import client, config, dynamic, utils, watch
+from kubernetes.client import ApiException
+from kubernetes.stream import portforward, stream
+
+from apimachinery.resources import IP_ADDRESSES, NAMESPACES, SERVICE_CIDRS, TABLE, Resource
+from apiserver.app import Settings
+from apiserver.storage.etcd import EtcdStorage
+from apiserver.storage.memory import MemoryStorage
+from tests.support.served_objects import OBJECTS, QUESTIONS, named
+from tests.support.threaded_apiserver import Threaded, threaded_api_server
+
+WAIT_S = 20
+MERGE, JSON_PATCH = "application/merge-patch+json", "application/json-patch+json"
+STRATEGIC, APPLY = "application/strategic-merge-patch+json", "application/apply-patch+yaml"
+V4 = "v4.channel.k8s.io"
+GUESTBOOK = Path(__file__).parents[3] / "examples" / "guestbook" / "app.yaml"
+POD = {"containers": [{"name": "c", "image": "registry.local/busybox:1"}]}
+
+
+@pytest.fixture(scope="module", params=("memory", "etcd"))
+def threaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Threaded]:
+    storage: Callable[[], Any] = MemoryStorage
+    if request.param == "etcd":
+        endpoint = request.getfixturevalue("shared_etcd").endpoint
+        storage = lambda: EtcdStorage([endpoint])  # noqa: E731
+    settings = Settings(prefix=f"/registry-{uuid.uuid4()}")
+    with threaded_api_server(tmp_path_factory.mktemp("python-client"), storage=storage, settings=settings) as threaded:
+        yield threaded
+
+
+@pytest.fixture(scope="module")
+def api(threaded: Threaded) -> Iterator[client.ApiClient]:
+    """The client as a kubeconfig makes it."""
+    server = threaded.server
+    cluster = {"server": server.url, "certificate-authority": str(server.ca.ca)}
+    user = {"client-certificate": str(server.admin.cert), "client-key": str(server.admin.key)}
+    made = config.new_client_from_config_dict(
+        {
+            "current-context": "test",
+            "clusters": [{"name": "c", "cluster": cluster}],
+            "users": [{"name": "u", "user": user}],
+            "contexts": [{"name": "test", "context": {"cluster": "c", "user": "u"}}],
+        }
+    )
+    assert made.configuration.client_side_validation
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def core(api: client.ApiClient) -> client.CoreV1Api:
+    return client.CoreV1Api(api)
+
+
+@pytest.fixture
+def apps(api: client.ApiClient) -> client.AppsV1Api:
+    return client.AppsV1Api(api)
+
+
+@pytest.fixture
+def namespace(core: client.CoreV1Api) -> str:
+    """A namespace of the test's own."""
+    name = f"t{uuid.uuid4().hex[:10]}"
+    core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=name)))
+    return name
+
+
+@pytest.fixture
+def pod(core: client.CoreV1Api, threaded: Threaded, namespace: str) -> str:
+    """A pod on a node whose kubelet is the fake one."""
+    core.create_node(client.V1Node(metadata=client.V1ObjectMeta(name=namespace)))
+    port = {"kubeletEndpoint": {"Port": threaded.kubelet_port}}
+    status = {"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}], "daemonEndpoints": port}
+    core.patch_node_status(namespace, {"status": status}, _content_type=MERGE)
+    core.create_namespaced_pod(namespace, {"metadata": {"name": "p"}, "spec": {**POD, "nodeName": namespace}})
+    return "p"
+
+
+class Typed:
+    """The generated methods for one kind, by what they do: `typed.read(name)`, `typed.patch_status(name, body)`."""
+
+    def __init__(self, api: client.ApiClient, row: Resource, namespace: str) -> None:
+        group = "".join(part.capitalize() for part in (row.group or "core").removesuffix(".k8s.io").split("."))
+        self._methods = getattr(client, f"{group}{row.version.capitalize()}Api")(api)
+        words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", row.kind)
+        self._noun = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", words).lower()
+        self._scope = {"namespace": namespace} if row.namespaced else {}
+
+    def method(self, verb: str) -> Callable[..., Any]:
+        """`create`, `delete_collection`, or a subresource's `replace/status`."""
+        action, _, subresource = verb.partition("/")
+        parts = [action, "namespaced" if self._scope else "", self._noun, subresource]
+        return getattr(self._methods, "_".join(part for part in parts if part))
+
+    def __call__(self, verb: str, *arguments: Any, **more: Any) -> Any:
+        """Arguments are in the client's order, without the namespace."""
+        name = {} if verb in ("create", "list", "delete_collection") else {"name": arguments[0]}
+        body = {"body": arguments[-1]} if len(arguments) > len(name) else {}
+        return self.method(verb)(**self._scope, **name, **body, **more)
+
+
+def whole(api: client.ApiClient, typed: Typed, name: str) -> Any:
+    """Read an object; fails if the model does not keep everything that the server says."""
+    read = typed("read", name)
+    raw = json.loads(typed("read", name, _preload_content=False).data)
+    assert _missing(raw, api.sanitize_for_serialization(read)) == []
+    return read
+
+
+def _missing(raw: Any, kept: Any, path: str = "") -> list[str]:
+    """Paths of what is in `raw` and not in `kept`; times may be written otherwise."""
+    if isinstance(raw, dict) and isinstance(kept, dict):
+        return [each for key, value in raw.items() for each in _missing(value, kept.get(key), f"{path}.{key}")]
+    if isinstance(raw, list) and isinstance(kept, list) and len(raw) == len(kept):
+        return [each for index, pair in enumerate(zip(raw, kept, strict=True)) for each in _missing(*pair, f"{path}[{index}]")]
+    same_time = isinstance(raw, str) and isinstance(kept, str) and raw[:19] == kept[:19] and raw.endswith("Z")
+    return [] if raw == kept or same_time else [f"{path}: {raw!r} became {kept!r}"]
+
+
+def body_of(error: ApiException) -> Any:
+    """The Status that an exception carries."""
+    return json.loads(error.body)
+
+
+def test_every_row_is_tried() -> None:
+    assert {row for row, _ in (*OBJECTS, *QUESTIONS)} == set(TABLE.rows)
+
+
+@pytest.mark.parametrize(("row", "plain"), OBJECTS, ids=[f"{row.plural}-{row.version}" for row, _ in OBJECTS])
+def test_life_of_an_object(api: client.ApiClient, namespace: str, row: Resource, plain: dict[str, Any]) -> None:
+    typed = Typed(api, row, namespace)
+    name = f"x-{namespace}"
+    if row is IP_ADDRESSES:
+        name = f"10.77.{int(namespace[1:3], 16)}.{int(namespace[3:5], 16)}"
+    manifest = named(row, plain, name, namespace)
+    tried = typed("create", manifest, dry_run="All")
+    assert tried.metadata.uid
+    with pytest.raises(client.exceptions.NotFoundException):
+        typed("read", name)
+
+    created = typed("create", manifest, field_validation="Strict")
+    assert (created.api_version, created.kind, created.metadata.name) == (row.api_version, row.kind, name)
+    read = whole(api, typed, name)
+    assert read == created
+    assert typed("replace", name, read).metadata.resource_version == created.metadata.resource_version
+    read.metadata.labels = {**(read.metadata.labels or {}), "by": "replace"}
+    assert typed("replace", name, read, field_manager="test").metadata.labels["by"] == "replace"
+
+    _patch_in_every_way(typed, row, name, namespace)
+    listed = typed("list", label_selector="by=replace,strategic", field_selector=f"metadata.name={name}")
+    assert [each.metadata.uid for each in listed.items] == [created.metadata.uid]
+    assert (listed.kind, listed.api_version) == (f"{row.kind}List", row.api_version)
+    if "status" in row.subresources:
+        assert typed("replace/status", name, typed("read/status", name)).metadata.uid == created.metadata.uid
+
+    typed("delete", name, propagation_policy="Background", grace_period_seconds=0)
+    if row is NAMESPACES:
+        core = client.CoreV1Api(api)
+        ending = core.read_namespace(name)
+        assert (ending.status.phase, ending.metadata.deletion_timestamp is not None) == ("Terminating", True)
+        ending.spec.finalizers = []
+        core.replace_namespace_finalize(name, ending)
+    with pytest.raises(client.exceptions.NotFoundException):
+        typed("read", name)
+    _watch_what_happened(typed, row, name, created.metadata.resource_version)
+
+
+def _patch_in_every_way(typed: Typed, row: Resource, name: str, namespace: str) -> None:
+    strategic = typed("patch", name, {"metadata": {"labels": {"strategic": ""}}}, _content_type=STRATEGIC)
+    assert strategic.metadata.labels == {"by": "replace", "strategic": ""}
+    merged = typed("patch", name, {"metadata": {"annotations": {"a": "1", "b": "2"}}}, _content_type=MERGE)
+    assert merged.metadata.annotations.items() >= {"a": "1", "b": "2"}.items()
+    operations = [{"op": "test", "path": "/metadata/annotations/a", "value": "1"}, {"op": "remove", "path": "/metadata/annotations/a"}]
+    assert "a" not in typed("patch", name, operations, _content_type=JSON_PATCH).metadata.annotations
+    applied = named(row, {}, name, namespace)
+    applied["metadata"]["labels"] = {"applied": "yes"}
+    found = typed("patch", name, applied, _content_type=APPLY, field_manager="applier", force=True)
+    assert found.metadata.labels["applied"] == "yes"
+    assert [each.manager for each in found.metadata.managed_fields if each.operation == "Apply"] == ["applier"]
+
+
+def _watch_what_happened(typed: Typed, row: Resource, name: str, since: str) -> None:
+    watcher = watch.Watch()
+    selected = {"field_selector": f"metadata.name={name}", "resource_version": since, "timeout_seconds": WAIT_S}
+    seen = []
+    for event in watcher.stream(typed.method("list"), **typed._scope, **selected):
+        assert event["object"].kind == row.kind
+        seen.append(event["type"])
+        if event["type"] == "DELETED":
+            watcher.stop()
+    assert (set(seen[:-1]), seen[-1]) == ({"MODIFIED"}, "DELETED")
+
+
+@pytest.mark.parametrize(("row", "plain"), QUESTIONS, ids=[row.plural for row, _ in QUESTIONS])
+def test_reviews(api: client.ApiClient, row: Resource, plain: dict[str, Any]) -> None:
+    answer = Typed(api, row, "default")("create", {"apiVersion": row.api_version, "kind": row.kind, **plain})
+    assert answer.kind == row.kind
+    assert answer.status is not None
+
+
+def test_discovery_and_version(api: client.ApiClient) -> None:
+    assert client.VersionApi(api).get_code().git_version.startswith("v1.")
+    groups = {each.name for each in client.ApisApi(api).get_api_versions().groups}
+    assert groups == {row.group for row in TABLE.rows} - {""}
+    assert client.CoreApi(api).get_api_versions().versions == ["v1"]
+    found = {each.name: each for each in client.AppsV1Api(api).get_api_resources().resources}
+    assert found["deployments/scale"].kind == "Scale"
+
+
+def test_pages(core: client.CoreV1Api, namespace: str) -> None:
+    for index in range(7):
+        labels = {"odd": str(index % 2)}
+        core.create_namespaced_config_map(namespace, {"metadata": {"name": f"c{index}", "labels": labels}})
+    page = core.list_namespaced_config_map(namespace, limit=3)
+    assert page.metadata.remaining_item_count == 4
+    names = [each.metadata.name for each in page.items]
+    while page.metadata._continue:
+        page = core.list_namespaced_config_map(namespace, limit=3, _continue=page.metadata._continue)
+        names += [each.metadata.name for each in page.items]
+    assert names == [f"c{index}" for index in range(7)]
+    selected = core.list_config_map_for_all_namespaces(label_selector="odd in (1)", field_selector=f"metadata.namespace={namespace}")
+    assert len(selected.items) == 3
+    with pytest.raises(client.exceptions.BadRequestException):
+        core.list_namespaced_config_map(namespace, _continue="nonsense")
+
+    core.delete_collection_namespaced_config_map(namespace, label_selector="odd=1", dry_run="All")
+    assert len(core.list_namespaced_config_map(namespace).items) == 7
+    gone = core.delete_collection_namespaced_config_map(namespace, label_selector="odd=1")
+    assert gone.status is not None or gone.kind == "ConfigMapList"
+    assert len(core.list_namespaced_config_map(namespace).items) == 4
+
+
+def test_watch_resumes(core: client.CoreV1Api, namespace: str) -> None:
+    start = core.list_namespaced_config_map(namespace).metadata.resource_version
+    for index in range(3):
+        core.create_namespaced_config_map(namespace, {"metadata": {"name": f"c{index}"}})
+    watcher = watch.Watch()
+    for event in watcher.stream(core.list_namespaced_config_map, namespace, resource_version=start):
+        assert (event["type"], event["object"].metadata.name) == ("ADDED", "c0")
+        watcher.stop()
+    resumed = watch.Watch().stream(
+        core.list_namespaced_config_map, namespace, resource_version=watcher.resource_version, timeout_seconds=1
+    )
+    assert [event["object"].metadata.name for event in resumed] == ["c1", "c2"], "and the timeout ends it"
+
+
+def test_watch_list_begins_with_what_is_there(core: client.CoreV1Api, namespace: str) -> None:
+    core.create_namespaced_config_map(namespace, {"metadata": {"name": "a"}})
+    watcher = watch.Watch()
+    seen = []
+    for event in watcher.stream(
+        core.list_namespaced_config_map,
+        namespace,
+        send_initial_events=True,
+        resource_version_match="NotOlderThan",
+        allow_watch_bookmarks=True,
+        timeout_seconds=WAIT_S,
+    ):
+        seen.append(event)
+        if event["type"] == "BOOKMARK":
+            watcher.stop()
+    assert [event["type"] for event in seen] == ["ADDED", "BOOKMARK"]
+    bookmark = seen[-1]["raw_object"]["metadata"]
+    assert bookmark["annotations"] == {"k8s.io/initial-events-end": "true"}
+    assert watcher.resource_version == bookmark["resourceVersion"]
+
+
+def test_a_revision_of_the_future_is_refused(core: client.CoreV1Api, namespace: str) -> None:
+    with pytest.raises(ApiException) as caught:
+        core.list_namespaced_config_map(namespace, resource_version="999999999", resource_version_match="NotOlderThan")
+    assert (caught.value.status, body_of(caught.value)["reason"]) == (504, "Timeout")
+
+
+def test_errors_carry_statuses(core: client.CoreV1Api, apps: client.AppsV1Api, namespace: str) -> None:
+    with pytest.raises(client.exceptions.NotFoundException) as missing:
+        core.read_namespaced_pod("none", namespace)
+    status = body_of(missing.value)
+    assert (status["kind"], status["code"], status["reason"]) == ("Status", 404, "NotFound")
+    assert (status["message"], status["details"]) == ('pods "none" not found', {"name": "none", "kind": "pods"})
+
+    made = core.create_namespaced_config_map(namespace, {"metadata": {"name": "a"}, "data": {"k": "1"}})
+    with pytest.raises(client.exceptions.ConflictException) as exists:
+        core.create_namespaced_config_map(namespace, {"metadata": {"name": "a"}})
+    assert body_of(exists.value)["reason"] == "AlreadyExists"
+    made.data = {"k": "2"}
+    core.replace_namespaced_config_map("a", namespace, made)
+    with pytest.raises(client.exceptions.ConflictException) as stale:
+        core.replace_namespaced_config_map("a", namespace, made)
+    assert body_of(stale.value)["reason"] == "Conflict"
+
+    with pytest.raises(client.exceptions.UnprocessableEntityException) as invalid:
+        core.create_namespaced_pod(namespace, {"metadata": {"name": "A"}, "spec": POD})
+    assert body_of(invalid.value)["details"]["causes"][0]["field"] == "metadata.name"
+    with pytest.raises(client.exceptions.BadRequestException) as unknown:
+        core.create_namespaced_pod(namespace, {"metadata": {"name": "a"}, "spex": {}}, field_validation="Strict")
+    assert "unknown field" in body_of(unknown.value)["message"]
+    applied = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "3"}}
+    with pytest.raises(client.exceptions.ConflictException) as owned:
+        core.patch_namespaced_config_map("a", namespace, applied, _content_type=APPLY, field_manager="applier")
+    assert body_of(owned.value)["details"]["causes"][0]["reason"] == "FieldManagerConflict"
+
+
+def test_scale_and_status(apps: client.AppsV1Api, namespace: str) -> None:
+    manifest = named(*next(each for each in OBJECTS if each[0].kind == "Deployment"), "web", namespace)
+    apps.create_namespaced_deployment(namespace, manifest)
+    scale = apps.read_namespaced_deployment_scale("web", namespace)
+    assert (scale.spec.replicas, scale.status.selector) == (1, "app=web")
+    scale.spec.replicas = 4
+    assert apps.replace_namespaced_deployment_scale("web", namespace, scale).spec.replicas == 4
+    assert apps.patch_namespaced_deployment_scale("web", namespace, {"spec": {"replicas": 2}}, _content_type=MERGE).spec.replicas == 2
+    status = {"status": {"replicas": 2, "observedGeneration": 3}, "spec": {"replicas": 9}}
+    patched = apps.patch_namespaced_deployment_status("web", namespace, status, _content_type=STRATEGIC)
+    assert (patched.status.replicas, patched.spec.replicas, patched.metadata.generation) == (2, 2, 3)
+    assert apps.read_namespaced_deployment_scale("web", namespace).status.replicas == 2
+
+
+def test_binding_and_eviction(core: client.CoreV1Api, namespace: str) -> None:
+    core.create_node({"metadata": {"name": namespace}})
+    core.create_namespaced_pod(namespace, {"metadata": {"name": "a"}, "spec": POD})
+    binding = client.V1Binding(
+        metadata=client.V1ObjectMeta(name="a"), target=client.V1ObjectReference(kind="Node", name=namespace)
+    )
+    # The answer is a Status, as Kubernetes gives it; the client's method would read it as a Binding.
+    answer = core.create_namespaced_pod_binding("a", namespace, binding, _preload_content=False)
+    assert (answer.status, json.loads(answer.data)["status"]) == (201, "Success")
+    assert core.read_namespaced_pod("a", namespace).spec.node_name == namespace
+    with pytest.raises(client.exceptions.ConflictException):
+        core.create_namespaced_pod_binding("a", namespace, binding, _preload_content=True)
+
+    eviction = client.V1Eviction(metadata=client.V1ObjectMeta(name="a"), delete_options=client.V1DeleteOptions())
+    core.create_namespaced_pod_eviction("a", namespace, eviction, dry_run="All")
+    assert core.read_namespaced_pod("a", namespace).metadata.deletion_timestamp is None
+    core.create_namespaced_pod_eviction("a", namespace, eviction)
+    assert core.read_namespaced_pod("a", namespace).metadata.deletion_timestamp is not None
+
+
+def test_deletion_options(core: client.CoreV1Api, apps: client.AppsV1Api, pod: str, namespace: str) -> None:
+    manifest = named(*next(each for each in OBJECTS if each[0].kind == "ReplicaSet"), "r", namespace)
+    for policy, finalizer in (("Foreground", "foregroundDeletion"), ("Orphan", "orphan")):
+        apps.create_namespaced_replica_set(namespace, manifest)
+        apps.delete_namespaced_replica_set("r", namespace, body=client.V1DeleteOptions(propagation_policy=policy))
+        assert apps.read_namespaced_replica_set("r", namespace).metadata.finalizers == [finalizer]
+        apps.patch_namespaced_replica_set("r", namespace, {"metadata": {"finalizers": None}}, _content_type=MERGE)
+        assert apps.list_namespaced_replica_set(namespace).items == []
+
+    uid = client.V1DeleteOptions(preconditions=client.V1Preconditions(uid="other"))
+    with pytest.raises(client.exceptions.ConflictException):
+        core.delete_namespaced_pod(pod, namespace, body=uid)
+    assert core.delete_namespaced_pod(pod, namespace, dry_run="All").metadata.name == pod
+    assert core.read_namespaced_pod(pod, namespace).metadata.deletion_timestamp is None
+    ending = core.delete_namespaced_pod(pod, namespace, grace_period_seconds=7)
+    assert (ending.kind, ending.metadata.deletion_grace_period_seconds) == ("Pod", 7)
+    core.delete_namespaced_pod(pod, namespace, grace_period_seconds=0)
+    with pytest.raises(client.exceptions.NotFoundException):
+        core.read_namespaced_pod(pod, namespace)
+
+
+PROTOCOLS = pytest.mark.parametrize("headers", [None, {"sec-websocket-protocol": V4}], ids=["v5", "v4"])
+
+
+@PROTOCOLS
+def test_exec(core: client.CoreV1Api, pod: str, namespace: str, headers: dict[str, str] | None) -> None:
+    run = core.connect_get_namespaced_pod_exec
+    out = {"stdout": True, "stderr": True, "_headers": headers}
+    assert stream(run, pod, namespace, command=["echo", "hi"], **out) == "echo hi"
+    assert stream(run, pod, namespace, container="c", command=["echo", "ü"], binary=True, **out) == "echo ü".encode()
+
+    failing = stream(run, pod, namespace, command=["fail", "42"], _preload_content=False, **out)
+    failing.run_forever(timeout=WAIT_S)
+    assert (failing.read_stderr(), failing.returncode) == ("no\n", 42)
+
+    cat = stream(run, pod, namespace, command=["cat"], stdin=True, _preload_content=False, **out)
+    cat.write_stdin("one\n")
+    assert cat.readline_stdout(timeout=WAIT_S) == "one"
+    cat.write_stdin(b"two\n")
+    assert cat.readline_stdout(timeout=WAIT_S) == "two"
+    if headers is None:
+        cat.close_channel(0)
+        cat.run_forever(timeout=WAIT_S)
+        assert cat.returncode == 0
+    cat.close()
+
+
+def test_large_output_of_exec(core: client.CoreV1Api, pod: str, namespace: str) -> None:
+    text = "x" * 300_000
+    cat = stream(
+        core.connect_get_namespaced_pod_exec, pod, namespace, command=["cat"], stdin=True, stdout=True, _preload_content=False
+    )
+    cat.write_stdin(text)
+    cat.close_channel(0)
+    cat.run_forever(timeout=WAIT_S)
+    assert cat.read_all() == text
+
+
+def test_exec_is_refused(core: client.CoreV1Api, pod: str, namespace: str) -> None:
+    run = core.connect_get_namespaced_pod_exec
+    for name, more, says in (
+        ("none", {"command": ["a"]}, "404"),
+        (pod, {"command": ["a"], "container": "none"}, "400"),
+        (pod, {}, "400"),
+    ):
+        with pytest.raises(ApiException) as caught:
+            stream(run, name, namespace, stdout=True, **more)
+        assert says in caught.value.reason, caught.value
+    # A failure after the upgrade is told on the error channel.
+    lost = stream(run, pod, namespace, command=["lost"], stdout=True, _preload_content=False)
+    lost.run_forever(timeout=WAIT_S)
+    assert json.loads(lost.read_channel(3))["code"] == 404
+
+
+@PROTOCOLS
+def test_attach(core: client.CoreV1Api, pod: str, namespace: str, headers: dict[str, str] | None) -> None:
+    attach = core.connect_get_namespaced_pod_attach
+    assert stream(attach, pod, namespace, stdout=True, _headers=headers) == "attached"
+    attached = stream(attach, pod, namespace, stdin=True, stdout=True, _preload_content=False, _headers=headers)
+    attached.write_stdin(" echoed\n")
+    assert attached.readline_stdout(timeout=WAIT_S) == "attached echoed"
+    attached.run_forever(timeout=WAIT_S)
+    assert attached.returncode == 0
+
+
+def test_port_forward(core: client.CoreV1Api, pod: str, namespace: str) -> None:
+    forwarded = portforward(core.connect_get_namespaced_pod_portforward, pod, namespace, ports="8080,8081,1")
+    for port in (8080, 8081):
+        through = forwarded.socket(port)
+        through.settimeout(WAIT_S)
+        for text in (b"hello", b"y" * 100_000):
+            through.sendall(text)
+            assert _read(through, len(text)) == text.upper()
+    refused = forwarded.socket(1)
+    refused.settimeout(WAIT_S)
+    assert refused.recv(1) == b""
+    assert "connection refused" in forwarded.error(1)
+    forwarded.close()
+
+
+def _read(through: socket.socket, size: int) -> bytes:
+    found = b""
+    while len(found) < size:
+        found += through.recv(size - len(found))
+    return found
+
+
+def test_logs(core: client.CoreV1Api, threaded: Threaded, pod: str, namespace: str) -> None:
+    assert core.read_namespaced_pod_log(pod, namespace) == "".join(f"line {index}\n" for index in range(5))
+    core.read_namespaced_pod_log(pod, namespace, container="c", tail_lines=2, since_seconds=60, timestamps=True, limit_bytes=9)
+    asked = threaded.kubelet.logs[-1]
+    assert (asked.tail_lines, asked.timestamps, asked.limit_bytes) == (2, True, 9)
+    with pytest.raises(client.exceptions.BadRequestException) as caught:
+        core.read_namespaced_pod_log(pod, namespace, previous=True)
+    assert "previous terminated container not found" in body_of(caught.value)["message"]
+
+    threaded.kubelet.follower_left.clear()
+    watcher = watch.Watch()
+    seen = []
+    for line in watcher.stream(core.read_namespaced_pod_log, pod, namespace):
+        seen.append(line)
+        if seen.count("more") == 3:
+            watcher.stop()
+    assert seen == [*(f"line {index}" for index in range(5)), "more", "more", "more"]
+    threaded.wait(threaded.kubelet.follower_left)
+
+
+def test_dynamic_client(api: client.ApiClient, namespace: str) -> None:
+    made = dynamic.DynamicClient(api)
+    assert made.version["kubernetes"]["gitVersion"].startswith("v1.")
+    deployments = made.resources.get(api_version="apps/v1", kind="Deployment")
+    assert (deployments.name, deployments.namespaced, "deploy" in deployments.short_names) == ("deployments", True, True)
+    assert "scale" in deployments.subresources
+    for row in TABLE.rows:
+        assert made.resources.get(api_version=row.api_version, kind=row.kind).name == row.plural
+
+    config_maps = made.resources.get(api_version="v1", kind="ConfigMap")
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "labels": {"x": "y"}}, "data": {"k": "v"}}
+    created = config_maps.create(body=body, namespace=namespace)
+    assert config_maps.get(name="a", namespace=namespace).to_dict() == created.to_dict()
+    patched = config_maps.patch(body={"data": {"l": "w"}}, name="a", namespace=namespace, content_type=MERGE)
+    assert patched.data.to_dict() == {"k": "v", "l": "w"}
+    replaced = config_maps.replace(body={**patched.to_dict(), "data": {"z": "z"}}, namespace=namespace)
+    assert replaced.data.to_dict() == {"z": "z"}
+    applied = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"z": "mine"}}
+    with pytest.raises(dynamic.exceptions.ConflictError):
+        config_maps.server_side_apply(body=applied, namespace=namespace, field_manager="applier")
+    forced = config_maps.server_side_apply(body=applied, namespace=namespace, field_manager="applier", force_conflicts=True)
+    assert forced.data.z == "mine"
+    assert [each.metadata.name for each in config_maps.get(namespace=namespace, label_selector="x=y").items] == ["a"]
+    scaled = made.resources.get(api_version="apps/v1", kind="Deployment").subresources["scale"]
+    with pytest.raises(dynamic.exceptions.NotFoundError) as missing:
+        scaled.get(name="none", namespace=namespace)
+    assert missing.value.summary() == 'deployments.apps "none" not found'
+    config_maps.delete(name="a", namespace=namespace)
+    with pytest.raises(dynamic.exceptions.NotFoundError):
+        config_maps.get(name="a", namespace=namespace)
+    watcher = watch.Watch()
+    seen = []
+    since = created.metadata.resourceVersion
+    for event in config_maps.watch(namespace=namespace, name="a", resource_version=since, timeout=WAIT_S, watcher=watcher):
+        seen.append(event["type"])
+        assert event["object"].metadata.name == "a"
+        if event["type"] == "DELETED":
+            watcher.stop()
+    assert seen == ["MODIFIED"] * 3 + ["DELETED"]
+    created = config_maps.create(body=body, namespace=namespace)
+    config_maps.delete(namespace=namespace, label_selector="x=y")
+    assert config_maps.get(namespace=namespace).items == []
+
+
+@pytest.mark.parametrize("apply", [False, True], ids=["create", "apply"])
+def test_create_from_yaml(api: client.ApiClient, core: client.CoreV1Api, namespace: str, apply: bool) -> None:
+    try:
+        utils.create_from_yaml(api, str(GUESTBOOK), namespace=namespace, apply=apply)
+        assert core.read_namespaced_service("web", namespace).spec.ports[0].node_port == 30080
+        found = client.AppsV1Api(api).list_namespaced_deployment(namespace).items
+        assert [(each.metadata.name, each.spec.replicas) for each in found] == [("redis", 1), ("web", 3)]
+        if not apply:
+            with pytest.raises(utils.FailToCreateError) as caught:
+                utils.create_from_yaml(api, str(GUESTBOOK), namespace=namespace)
+            statuses = [each.status for each in caught.value.api_exceptions]
+            assert statuses == [409, 409, 409, 409, 422, 409], "the node port is seen first"
+    finally:
+        core.delete_namespaced_service("web", namespace)
