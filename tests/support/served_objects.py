@@ -24,7 +24,10 @@ _MICRO_TIME = "2026-01-31T12:00:00.123456Z"
 
 OBJECTS: tuple[tuple[Resource, Plain], ...] = (
     (resources.NAMESPACES, {}),
-    (resources.NODES, {"spec": {"podCIDR": "10.1.0.0/24", "podCIDRs": ["10.1.0.0/24"], "taints": [{"key": "k", "effect": "NoExecute"}]}}),
+    (
+        resources.NODES,
+        {"spec": {"podCIDR": "10.1.0.0/24", "podCIDRs": ["10.1.0.0/24"], "taints": [{"key": "k", "effect": "NoExecute"}]}},
+    ),
     (resources.PODS, {"spec": _POD}),
     (resources.SERVICES, {"spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}]}}),
     (resources.ENDPOINTS, {"subsets": [{"addresses": [{"ip": "10.1.0.5"}], "ports": [{"port": 80}]}]}),
@@ -39,7 +42,11 @@ OBJECTS: tuple[tuple[Resource, Plain], ...] = (
     (resources.DEPLOYMENTS, {"spec": {**_SELECTED, "strategy": {"rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}}}}),
     (
         resources.ENDPOINT_SLICES,
-        {"addressType": "IPv4", "endpoints": [{"addresses": ["10.1.0.5"], "conditions": {"ready": True}}], "ports": [{"port": 80}]},
+        {
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": ["10.1.0.5"], "conditions": {"ready": True}}],
+            "ports": [{"port": 80}],
+        },
     ),
     (resources.LEASES, {"spec": {"holderIdentity": "a", "leaseDurationSeconds": 15, "renewTime": _MICRO_TIME}}),
     (resources.POD_DISRUPTION_BUDGETS, {"spec": {"minAvailable": "50%", "selector": {"matchLabels": {"app": "web"}}}}),
