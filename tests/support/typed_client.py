@@ -13,7 +13,7 @@ from apimachinery.resources import Resource
 
 
 class Typed:
-    """The generated methods for one kind, by what they do: `typed.read(name)`, `typed.patch_status(name, body)`."""
+    """The generated methods for one kind, by what they do: `typed("read", name)`, `typed("replace/status", name, body)`."""
 
     def __init__(self, api: client.ApiClient, row: Resource, namespace: str) -> None:
         group = "".join(part.capitalize() for part in (row.group or "core").removesuffix(".k8s.io").split("."))

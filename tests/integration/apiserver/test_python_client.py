@@ -8,6 +8,7 @@ of another type, fails where it is read; `whole` also finds fields that the mode
 from __future__ import annotations
 
 import json
+import queue
 import socket
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,6 +18,9 @@ from typing import Any
 import pytest
 from kubernetes import client, config, dynamic, utils, watch
 from kubernetes.client import ApiException
+from kubernetes.informer import SharedInformer
+from kubernetes.leaderelection.leaderelectionrecord import LeaderElectionRecord
+from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
 from kubernetes.stream import portforward, stream
 
 from apimachinery.resources import IP_ADDRESSES, NAMESPACES, TABLE, Resource
@@ -28,6 +32,7 @@ from tests.support.threaded_apiserver import Threaded, threaded_api_server
 from tests.support.typed_client import Typed, whole
 
 WAIT_S = 20
+HISTORY_CHANGES = 64
 MERGE, JSON_PATCH = "application/merge-patch+json", "application/json-patch+json"
 STRATEGIC, APPLY = "application/strategic-merge-patch+json", "application/apply-patch+yaml"
 V4 = "v4.channel.k8s.io"
@@ -41,7 +46,7 @@ def threaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     if request.param == "etcd":
         endpoint = request.getfixturevalue("shared_etcd").endpoint
         storage = lambda: EtcdStorage([endpoint])  # noqa: E731
-    settings = Settings(prefix=f"/registry-{uuid.uuid4()}")
+    settings = Settings(prefix=f"/registry-{uuid.uuid4()}", watch_history_changes=HISTORY_CHANGES)
     with threaded_api_server(tmp_path_factory.mktemp("python-client"), storage=storage, settings=settings) as threaded:
         yield threaded
 
@@ -247,6 +252,49 @@ def test_watch_list_begins_with_what_is_there(core: client.CoreV1Api, namespace:
     bookmark = seen[-1]["raw_object"]["metadata"]
     assert bookmark["annotations"] == {"k8s.io/initial-events-end": "true"}
     assert watcher.resource_version == bookmark["resourceVersion"]
+
+
+def test_watch_from_too_long_ago(core: client.CoreV1Api, namespace: str) -> None:
+    first = core.create_namespaced_config_map(namespace, {"metadata": {"name": "a"}})
+    for index in range(HISTORY_CHANGES + 2):
+        core.patch_namespaced_config_map("a", namespace, {"data": {"k": str(index)}}, _content_type=MERGE)
+    since = first.metadata.resource_version
+    with pytest.raises(ApiException) as caught:
+        next(watch.Watch().stream(core.list_namespaced_config_map, namespace, resource_version=since, timeout_seconds=WAIT_S))
+    assert (caught.value.status, caught.value.reason.split(":")[0]) == (410, "Expired")
+
+
+def test_informer(core: client.CoreV1Api, namespace: str) -> None:
+    core.create_namespaced_config_map(namespace, {"metadata": {"name": "a"}})
+    seen: queue.Queue[tuple[str, str]] = queue.Queue()
+    informer = SharedInformer(core.list_namespaced_config_map, namespace=namespace)
+    for kind in ("ADDED", "MODIFIED", "DELETED"):
+        informer.add_event_handler(kind, lambda each, kind=kind: seen.put((kind, each.metadata.name)))
+    informer.start()
+    try:
+        assert seen.get(timeout=WAIT_S) == ("ADDED", "a")
+        core.create_namespaced_config_map(namespace, {"metadata": {"name": "b"}})
+        assert seen.get(timeout=WAIT_S) == ("ADDED", "b")
+        core.patch_namespaced_config_map("b", namespace, {"data": {"k": "v"}}, _content_type=MERGE)
+        assert seen.get(timeout=WAIT_S) == ("MODIFIED", "b")
+        core.delete_namespaced_config_map("a", namespace)
+        assert seen.get(timeout=WAIT_S) == ("DELETED", "a")
+        assert informer.cache.list_keys() == [f"{namespace}/b"]
+    finally:
+        informer.stop()
+
+
+def test_lock_on_a_lease(api: client.ApiClient, namespace: str) -> None:
+    locks = [LeaseLock("lock", namespace, identity) for identity in ("a", "b")]
+    for lock in locks:
+        lock.api_instance = client.CoordinationV1Api(api)
+    held = LeaderElectionRecord("a", "15", "2026-01-31 12:00:00", "2026-01-31 12:00:00.250000")
+    assert locks[0].create("lock", namespace, held)
+    assert not locks[1].create("lock", namespace, held)
+    assert [lock.get("lock", namespace)[1].holder_identity for lock in locks] == ["a", "a"]
+    assert locks[1].update("lock", namespace, LeaderElectionRecord("b", "15", held.acquire_time, "2026-01-31 12:00:01"))
+    assert not locks[0].update("lock", namespace, held), "it is b's by now"
+    assert locks[0].get("lock", namespace)[1].holder_identity == "b"
 
 
 def test_errors_carry_statuses(core: client.CoreV1Api, apps: client.AppsV1Api, namespace: str) -> None:
