@@ -7,9 +7,24 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from kubernetes import client
+from kubernetes import client, config
 
 from apimachinery.resources import Resource
+from tests.support.apiserver import RunningServer
+
+
+def configured(server: RunningServer) -> client.ApiClient:
+    """The client as a kubeconfig makes it."""
+    cluster = {"server": server.url, "certificate-authority": str(server.ca.ca)}
+    user = {"client-certificate": str(server.admin.cert), "client-key": str(server.admin.key)}
+    return config.new_client_from_config_dict(
+        {
+            "current-context": "test",
+            "clusters": [{"name": "c", "cluster": cluster}],
+            "users": [{"name": "u", "user": user}],
+            "contexts": [{"name": "test", "context": {"cluster": "c", "user": "u"}}],
+        }
+    )
 
 
 class Typed:

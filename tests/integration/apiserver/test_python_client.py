@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes import client, config, dynamic, utils, watch
+from kubernetes import client, dynamic, utils, watch
 from kubernetes.client import ApiException
 from kubernetes.informer import SharedInformer
 from kubernetes.leaderelection.leaderelectionrecord import LeaderElectionRecord
@@ -29,7 +29,7 @@ from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.memory import MemoryStorage
 from tests.support.served_objects import OBJECTS, QUESTIONS, named
 from tests.support.threaded_apiserver import Threaded, threaded_api_server
-from tests.support.typed_client import Typed, whole
+from tests.support.typed_client import Typed, configured, whole
 
 WAIT_S = 20
 HISTORY_CHANGES = 64
@@ -53,18 +53,7 @@ def threaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="module")
 def api(threaded: Threaded) -> Iterator[client.ApiClient]:
-    """The client as a kubeconfig makes it."""
-    server = threaded.server
-    cluster = {"server": server.url, "certificate-authority": str(server.ca.ca)}
-    user = {"client-certificate": str(server.admin.cert), "client-key": str(server.admin.key)}
-    made = config.new_client_from_config_dict(
-        {
-            "current-context": "test",
-            "clusters": [{"name": "c", "cluster": cluster}],
-            "users": [{"name": "u", "user": user}],
-            "contexts": [{"name": "test", "context": {"cluster": "c", "user": "u"}}],
-        }
-    )
+    made = configured(threaded.server)
     assert made.configuration.client_side_validation
     yield made
     made.close()
@@ -145,6 +134,10 @@ def test_life_of_an_object(api: client.ApiClient, namespace: str, row: Resource,
     with pytest.raises(client.exceptions.NotFoundException):
         typed("read", name)
     _watch_what_happened(typed, row, name, created.metadata.resource_version)
+    if row is not NAMESPACES:  # they are deleted one by one
+        typed("create", manifest)
+        typed("delete_collection", field_selector=f"metadata.name={name}", grace_period_seconds=0)
+        assert typed("list", field_selector=f"metadata.name={name}").items == []
 
 
 def _patch_in_every_way(typed: Typed, row: Resource, name: str, namespace: str) -> None:
