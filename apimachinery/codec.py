@@ -9,16 +9,19 @@ import json
 import re
 from functools import cache
 from types import NoneType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from apimachinery import errors
+from apimachinery.kinds.base import MicroTime, Time
 from apimachinery.kinds.object import Object
+from apimachinery.times import canonical_time
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 _encoder = msgspec.json.Encoder()
+_TIME, _MICRO_TIME = get_args(Time)[1], get_args(MicroTime)[1]
 _UNSET = "\x01"
 _UNSET_JSON = b'"resourceVersion":"\\u0001"'
 _EMPTY_JSON = b'"resourceVersion":""'
@@ -36,7 +39,7 @@ def decoder(cls: type[T]) -> "msgspec.json.Decoder[T]":
 
 
 def decode(cls: type[T], data: bytes | str) -> T:
-    """An object of class `cls` from its JSON; unknown fields are dropped, nulls mean "not given".
+    """An object of class `cls` from its JSON; unknown fields are dropped, nulls mean "not given", times are made canonical.
 
     Raises ApiError (400 BadRequest) that names the path of what does not fit.
     """
@@ -44,7 +47,7 @@ def decode(cls: type[T], data: bytes | str) -> T:
         decoded: T = decoder(cls).decode(data)
         return decoded
     except msgspec.ValidationError:
-        pass  # perhaps only for a null, which the fast path does not take
+        pass  # perhaps only for a null or a time in another zone, which the fast path does not take
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _malformed(error) from error
     return convert(cls, decode_plain(data))
@@ -55,11 +58,11 @@ def convert(cls: type[T], plain: Any) -> T:
     try:
         return msgspec.convert(plain, cls)
     except msgspec.ValidationError:
-        pass  # perhaps only for a null, which the fast path does not take
+        pass  # perhaps only for a null or a time in another zone, which the fast path does not take
     except RecursionError as error:
         raise _malformed(error) from error
-    given = _without_nulls(plain)
     try:
+        given = _with_canonical_times(cls, _without_nulls(plain))
         return msgspec.convert(given, cls)
     except msgspec.ValidationError as error:
         version = _version(given)
@@ -101,7 +104,7 @@ def splice_revision(stored: bytes, revision: int) -> bytes:
 
 def deep_copy(obj: T) -> T:
     """A copy that shares nothing with `obj`, so that a cached object can be changed."""
-    return msgspec.convert(msgspec.to_builtins(obj), type(obj))
+    return convert(type(obj), msgspec.to_builtins(obj))
 
 
 def unknown_fields(cls: type[msgspec.Struct], plain: Any, path: str = "") -> list[str]:
@@ -173,6 +176,27 @@ def _without_nulls(plain: Any) -> Any:
     return plain
 
 
+def _with_canonical_times(hint: Any, plain: Any) -> Any:
+    """The same data with every time in the form that the API writes; what is no time stays, and is refused as one."""
+    hint = _without_none(hint)
+    if get_origin(hint) is Annotated:
+        hint, *marks = get_args(hint)
+        if isinstance(plain, str):
+            is_moment = _TIME in marks or _MICRO_TIME in marks
+            return canonical_time(plain, micro=_MICRO_TIME in marks) if is_moment else plain
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        if not isinstance(plain, dict):
+            return plain
+        known = _annotated_by_wire_name(hint)
+        return {key: _with_canonical_times(known[key], value) if key in known else value for key, value in plain.items()}
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is list and isinstance(plain, list):
+        return [_with_canonical_times(arguments[0], value) for value in plain]
+    if origin is dict and isinstance(plain, dict):
+        return {key: _with_canonical_times(arguments[1], value) for key, value in plain.items()}
+    return plain
+
+
 def _version(plain: Any) -> str:
     """The version that the data says it has, without its group; empty when it says none."""
     version = plain.get("apiVersion") if isinstance(plain, dict) else None
@@ -223,6 +247,12 @@ def _without_none(hint: Any) -> Any:
     """The class or container in `X | None`."""
     options = get_args(hint)
     return next((each for each in options if each is not NoneType), hint) if NoneType in options else hint
+
+
+@cache
+def _annotated_by_wire_name(cls: type[msgspec.Struct]) -> dict[str, Any]:
+    hints = get_type_hints(cls, include_extras=True)
+    return dict(zip(cls.__struct_encode_fields__, (hints[name] for name in cls.__struct_fields__), strict=True))
 
 
 @cache

@@ -357,6 +357,27 @@ RESOURCES: tuple[Resource, ...] = (
 )
 """Rows whose objects are stored: what caches, controllers and clean-ups go through."""
 
+RETURNED_WHEN_REMOVED = frozenset(
+    (
+        PODS,
+        POD_TEMPLATES,
+        SERVICES,
+        SERVICE_ACCOUNTS,
+        RESOURCE_QUOTAS,
+        PERSISTENT_VOLUMES,
+        PERSISTENT_VOLUME_CLAIMS,
+        STORAGE_CLASSES,
+        VOLUME_ATTACHMENTS,
+        VOLUME_ATTRIBUTES_CLASSES,
+        CSI_DRIVERS,
+        CSI_NODES,
+    )
+)
+"""Rows whose DELETE answers with the object even when it is gone; the others answer with a Status. Typed clients rely on it.
+
+Source: the answers in Kubernetes' OpenAPI document.
+"""
+
 
 class ResourceTable:
     """Look-ups over rows: by path, by kind, by class, and by the names that people type."""

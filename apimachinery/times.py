@@ -1,6 +1,9 @@
 """Times and durations as the API writes them (RFC 3339; Go's duration strings for people)."""
 
+import re
 from datetime import UTC, datetime
+
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII)
 
 
 def format_time(moment: datetime) -> str:
@@ -10,7 +13,7 @@ def format_time(moment: datetime) -> str:
 
 def format_micro_time(moment: datetime) -> str:
     """`2026-01-31T12:00:00.000000Z`, as Leases and Events write theirs."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_time(text: str) -> datetime:
@@ -19,6 +22,17 @@ def parse_time(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"time {text!r} has no zone")
     return moment
+
+
+def canonical_time(text: str, *, micro: bool = False) -> str:
+    """A time of any zone and precision as the API writes it; what is no RFC 3339 time comes back as it is."""
+    if not _RFC_3339.fullmatch(text):
+        return text
+    try:
+        moment = parse_time(text)
+        return format_micro_time(moment) if micro else format_time(moment)
+    except (ValueError, OverflowError):  # no such day, or before the first year once it is in UTC
+        return text
 
 
 def age_s(text: str | None, now: datetime) -> float | None:

@@ -137,9 +137,11 @@ def _remove_one(path: Path, give_up_at: float) -> None:
         except FileNotFoundError:
             return
         except OSError as error:
-            if error.errno != errno.EBUSY or time.monotonic() > give_up_at:
+            if error.errno not in (errno.EBUSY, errno.ENOTEMPTY) or time.monotonic() > give_up_at:
                 raise
             time.sleep(POLL_S)
+            for child in reversed(list(_below(path))[1:]):  # made by a process that was being killed while we looked
+                _remove_one(child, give_up_at)
         else:
             return
 
@@ -149,7 +151,7 @@ def remove_if_empty(trees: tuple[Hierarchy, ...], group: str) -> None:
     for tree in trees:
         path = tree.mount / group.strip("/")
         if path.is_dir() and not any(child.is_dir() for child in path.iterdir()):
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # gone, or another cluster has just begun in it
                 path.rmdir()
 
 

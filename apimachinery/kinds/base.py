@@ -11,10 +11,7 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
-_MOMENT = (
-    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
-    r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
-)
+_SECOND = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 
 Int32: TypeAlias = Annotated[int, msgspec.Meta(ge=-(1 << 31), le=(1 << 31) - 1)]
 """A whole number; decoding refuses what 32 bits do not hold."""
@@ -22,11 +19,11 @@ Int32: TypeAlias = Annotated[int, msgspec.Meta(ge=-(1 << 31), le=(1 << 31) - 1)]
 Int64: TypeAlias = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 """A whole number; decoding refuses what 64 bits do not hold."""
 
-Time: TypeAlias = Annotated[str, msgspec.Meta(pattern=_MOMENT)]
-"""RFC 3339 in UTC with whole seconds, `2026-01-31T12:00:00Z`; decoding refuses what is no time."""
+Time: TypeAlias = Annotated[str, msgspec.Meta(pattern=_SECOND + "Z$")]
+"""RFC 3339 in UTC with whole seconds, `2026-01-31T12:00:00Z`; decoding brings other forms into this one, or refuses them."""
 
-MicroTime: TypeAlias = Annotated[str, msgspec.Meta(pattern=_MOMENT, title="MicroTime")]
-"""RFC 3339 in UTC with microseconds, `2026-01-31T12:00:00.000000Z`."""
+MicroTime: TypeAlias = Annotated[str, msgspec.Meta(pattern=_SECOND + r"\.[0-9]{6}Z$", title="MicroTime")]
+"""RFC 3339 in UTC with microseconds, `2026-01-31T12:00:00.000000Z`; decoded like `Time`."""
 
 Quantity: TypeAlias = str | int | float
 """A resource quantity (`100m`, `1Gi`, `2`); the API server stores its canonical string."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from apimachinery import kinds
-from apimachinery.resources import SUBRESOURCES, Resource, Subresource
+from apimachinery.resources import RETURNED_WHEN_REMOVED, SUBRESOURCES, Resource, Subresource
 from apiserver.core.request import PatchType
 from apiserver.openapi.schemas import META, PATCH, schema_name
 
@@ -147,7 +147,8 @@ def _on_object(row: Resource) -> Iterator[Operation]:
         if verb in row.verbs:
             yield _reading_or_writing(row, verb, name)
     if "delete" in row.verbs:
-        yield _operation(row, "delete", _DELETE, body=DELETE_OPTIONS, body_required=False, answer=STATUS)
+        answer = name if row in RETURNED_WHEN_REMOVED else STATUS
+        yield _operation(row, "delete", _DELETE, body=DELETE_OPTIONS, body_required=False, answer=answer)
 
 
 def _on_subresource(row: Resource, name: str, sub: Subresource) -> Iterator[Operation]:

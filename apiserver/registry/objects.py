@@ -21,7 +21,7 @@ from apimachinery.errors import ApiError, FieldError
 from apimachinery.kinds import Namespace
 from apimachinery.kinds.meta import ManagedFieldsEntry, Status, StatusDetails
 from apimachinery.kinds.object import Object
-from apimachinery.resources import EVENTS, PODS, SERVICE_ACCOUNTS, SERVICES, Resource
+from apimachinery.resources import EVENTS, RETURNED_WHEN_REMOVED, Resource
 from apimachinery.times import format_time
 from apiserver.core import bodies, deletion, forms, meta, naming, ownership, parameters
 from apiserver.core.patching import parse_patch
@@ -33,7 +33,6 @@ from apiserver.storage import port
 from apiserver.strategy import FORM_RULES, Strategy
 
 NAME_ATTEMPTS_MAX = 8
-RETURNED_WHEN_REMOVED = frozenset((PODS, SERVICES, SERVICE_ACCOUNTS))
 
 
 class Reservation(Protocol):

@@ -23,6 +23,18 @@ _SHOWN = pytest.StashKey[tuple[Namespace, dict[Path, int]]]()
 _QUIET = re.compile(r"\b(INFO|DEBUG)\b|level=(info|debug)|\"level\":\"(info|debug)\"")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "whole_machine: compares the machine before and after; runs before other clusters exist")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that look at the whole machine run before the shared cluster is made, all others in their order."""
+    ours = [item for item in items if item.path.parent == Path(__file__).parent]
+    ordered = iter(sorted(ours, key=lambda item: item.get_closest_marker("whole_machine") is None))
+    items[:] = [next(ordered) if item.path.parent == Path(__file__).parent else item for item in items]
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
     """The shared cluster: tests leave its nodes and processes as they found them."""

@@ -33,7 +33,7 @@ CONTROL_PLANE = f"{NAME}-control-plane"
 BUSYBOX = "docker.io/library/busybox:1"
 DEADLINE_S = 20.0
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.whole_machine]
 
 
 @pytest.fixture

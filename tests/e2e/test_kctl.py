@@ -327,7 +327,8 @@ def test_logs_followed_before_and_of_workloads(ns: Namespace) -> None:
     mount = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
     script = (
         "if test -e /shared/again; then echo second run; else touch /shared/again; echo first run; exit 1; fi;"
-        " while ! test -e /shared/go; do sleep 0.1; done; echo on it goes; sleep 3600"
+        # A second later than the line before: --since-time knows whole seconds.
+        " while ! test -e /shared/go; do sleep 0.1; done; sleep 1.1; echo on it goes; sleep 3600"
     )
     template = {"volumes": [{"name": "shared", "emptyDir": {}}]}
     ns.create(deployment("talker", 1, shell(script, **mount), template=template), "deployments")

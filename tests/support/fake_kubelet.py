@@ -1,8 +1,9 @@
 """A kubelet's gRPC door for tests: real gRPC and mutual TLS, containers that are a few rules.
 
 Logs are `line 0..4`, with `follow` they go on until the client leaves. `exec` runs the command `cat` (echoes stdin),
-`fail CODE`, `size` (prints each terminal size), `wait` (until the client leaves) or prints the command. A forwarded port
-echoes in capitals; port 1 refuses; a port in `backends` is connected to that port of 127.0.0.1.
+`fail CODE`, `size` (prints each terminal size), `wait` (until the client leaves) or prints the command. What is attached to
+says so, and echoes the first piece of stdin if it gets any. A forwarded port echoes in capitals; port 1 refuses; a port in
+`backends` is connected to that port of 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -82,9 +83,12 @@ class FakeKubelet(NodeServicer):
         yield pb.StreamOutput(exit_code=0)
 
     async def Attach(self, inputs: AsyncIterator[pb.StreamInput], context: Any) -> AsyncIterator[pb.StreamOutput]:  # noqa: N802
-        self.starts.append((await anext(inputs)).start)
+        start = (await anext(inputs)).start
+        self.starts.append(start)
         await context.send_initial_metadata(_ACCEPTED)
         yield pb.StreamOutput(stdout=b"attached")
+        if start.stdin:
+            yield pb.StreamOutput(stdout=(await anext(inputs)).stdin)
         yield pb.StreamOutput(exit_code=0)
 
     async def PortForward(self, inputs: AsyncIterator[pb.PortForwardData], context: Any) -> AsyncIterator[pb.PortForwardData]:  # noqa: N802

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from apimachinery import resources
-from apimachinery.resources import Resource
+from apimachinery.resources import RETURNED_WHEN_REMOVED, Resource
+from apiserver.openapi.operations import paths_of
 
 NS = "/namespaces/default"
 POD = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "c", "image": "busybox:1"}]}}
@@ -66,7 +67,11 @@ async def test_there_and_back(rest: Any, resource: Resource, obj: dict[str, Any]
     listed = (await rest("GET", collection(resource) + "?fieldSelector=metadata.name%3Dx&labelSelector=a%3Db")).body
     assert listed["kind"] == f"{resource.kind}List"
     assert [each["metadata"]["uid"] for each in listed["items"]] == [created.body["metadata"]["uid"]]
-    assert (await rest("DELETE", path)).status == 200
+    deleted = await rest("DELETE", path)
+    assert (deleted.status, deleted.body["kind"]) == (200, resource.kind if resource in RETURNED_WHEN_REMOVED else "Status")
+    (described,) = [each for each in paths_of(resource) if each.path.endswith("/{name}")]
+    (answer,) = [each.answer.rpartition(".")[2] for each in described.operations if each.method == "delete"]
+    assert answer == deleted.body["kind"], "and OpenAPI says so"
     assert (await rest("GET", path)).status == 404
 
 

@@ -54,6 +54,23 @@ def test_refused(case: Refused) -> None:
     assert case.says in caught.value.status.message
 
 
+def test_times_are_made_canonical() -> None:
+    given = {
+        "metadata": {
+            "creationTimestamp": "2026-01-31T13:00:00+01:00",
+            "managedFields": [{"time": "2026-01-31T12:00:00.5Z"}],
+            "annotations": {"time": "2026-01-31T13:00:00+01:00"},
+        },
+        "spec": {"renewTime": "2026-01-31T12:00:00+00:00", "acquireTime": "2026-01-31T12:00:00.123456789Z"},
+    }
+    lease = codec.decode(Lease, codec.encode(given))
+    assert lease == codec.convert(Lease, given)
+    assert lease.metadata.creation_timestamp == lease.metadata.managed_fields[0].time == "2026-01-31T12:00:00Z"
+    assert lease.metadata.annotations["time"] == "2026-01-31T13:00:00+01:00"
+    assert lease.spec.renew_time == "2026-01-31T12:00:00.000000Z"
+    assert lease.spec.acquire_time == "2026-01-31T12:00:00.123456Z"
+
+
 def test_nulls_mean_not_given() -> None:
     pod = codec.decode(Pod, b'{"metadata":{"name":"a","creationTimestamp":null,"labels":{"x":null}},"spec":null,"status":null}')
     assert pod.metadata.name == "a"

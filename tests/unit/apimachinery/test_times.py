@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from apimachinery.times import age_s, format_micro_time, format_time, human_duration, parse_time
+from apimachinery.times import age_s, canonical_time, format_micro_time, format_time, human_duration, parse_time
 
 MOMENT = datetime(2026, 1, 31, 12, 0, 0, 250_000, tzinfo=UTC)
 
@@ -21,6 +21,22 @@ def test_formats() -> None:
 def test_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         parse_time(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "whole", "micro"),
+    [
+        ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00Z", "2026-01-31T12:00:00.000000Z"),
+        ("2026-01-31T12:00:00+00:00", "2026-01-31T12:00:00Z", "2026-01-31T12:00:00.000000Z"),
+        ("2026-02-01T01:30:00.5+13:30", "2026-01-31T12:00:00Z", "2026-01-31T12:00:00.500000Z"),
+        ("2026-01-31T12:00:00.123456789Z", "2026-01-31T12:00:00Z", "2026-01-31T12:00:00.123456Z"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000000Z"),
+        *((same, same, same) for same in ("", "now", "2026-W05-6T12:00:00Z", "20260131T120000Z", "2026-01-31T12:00:00")),
+        *((same, same, same) for same in ("2026-02-30T12:00:00+00:00", "0001-01-01T00:00:00+01:00")),
+    ],
+)
+def test_canonical(text: str, whole: str, micro: str) -> None:
+    assert (canonical_time(text), canonical_time(text, micro=True)) == (whole, micro)
 
 
 def test_age() -> None:
