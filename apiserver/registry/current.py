@@ -29,8 +29,8 @@ class Reader(Protocol):
         """What the cache holds now; may be behind."""
         ...
 
-    def view(self, resource: Resource) -> Iterable[Current]:
-        """All that the cache holds now; may be behind."""
+    def view(self, resource: Resource, namespace: str = "") -> Iterable[Current]:
+        """All that the cache holds now of a namespace, or of all (""); may be behind."""
         ...
 
     async def read(self, resource: Resource, namespace: str, name: str) -> Current | None:

@@ -1,7 +1,7 @@
 """create, update, patch, delete of any kind: the same steps for all, with each kind's own rules behind `Strategy`.
 
-    create:  decode → identity → defaults → ownership → admission → prepare → validate → reserve → swap into storage
-    update:  decode → (current) preconditions → defaults → carry over, prepare → ownership → reserve → validate → swap
+    create:  decode → identity → defaults → ownership → admission → prepare → validate → bounds → reserve → swap into storage
+    update:  decode → (current) preconditions → defaults → carry over, prepare → ownership → reserve → validate → bounds → swap
     patch:   (current) → patch → as update
     apply:   (current) → merge and ownership → as update; as create when there is nothing yet
     delete:  (current) preconditions → deletion state machine → swap
@@ -113,6 +113,7 @@ class Objects:
         strategy.prepare_create(obj)
         strategy.sign(obj, None, request.user, self._clock.now())
         _require_valid(resource, obj, strategy.validate(obj))
+        self._admission.admit_valid(resource, obj, None)
         return await self._store_new(request, obj, generated, (*warnings, *strategy.warnings(obj)))
 
     async def update(self, request: Request) -> Document:
@@ -288,6 +289,8 @@ class Objects:
         if reservation is not None and not subresource:
             guards = await reservation.prepare(new, old, dry_run=request.options.dry_run)
         _require_valid(resource, new, strategy.validate_update(new, old, subresource))
+        if not subresource:
+            self._admission.admit_valid(resource, new, old)
         if deletion.is_released(new):
             return Drop(new)
         if (settled or owners is before) and codec.encode(new) == current.data:

@@ -43,9 +43,9 @@ class Reading:
         entry = self._caches[resource].peek(namespace, name)
         return None if entry is None else Current(entry.key, entry.data, entry.revision)
 
-    def view(self, resource: Resource) -> Iterable[Current]:
+    def view(self, resource: Resource, namespace: str = "") -> Iterable[Current]:
         """See `current.Reader.view`."""
-        return [Current(entry.key, entry.data, entry.revision) for entry in self._caches[resource].view()]
+        return [Current(entry.key, entry.data, entry.revision) for entry in self._caches[resource].view(namespace)]
 
     async def read(self, resource: Resource, namespace: str, name: str) -> Current | None:
         """See `current.Reader.read`."""
