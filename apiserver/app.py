@@ -37,6 +37,7 @@ from apiserver.registry.applying import Applies
 from apiserver.registry.connecting import Connections
 from apiserver.registry.objects import Objects
 from apiserver.registry.pods import Pods
+from apiserver.registry.quotas import Quotas
 from apiserver.registry.reading import Reading
 from apiserver.registry.reviews import Reviews
 from apiserver.registry.scales import Scales
@@ -122,6 +123,7 @@ class Assembly:
             STRATEGIES,
             Admission(reading, settings.default_toleration_s),
             {SERVICES: self.allocator},
+            Quotas(store, clock),
             clock=clock,
             rng=rng,
             event_ttl_s=settings.event_ttl_s,

@@ -1,6 +1,6 @@
 """One object as the registry sees it, and where it sees it."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -29,7 +29,7 @@ class Reader(Protocol):
         """What the cache holds now; may be behind."""
         ...
 
-    def view(self, resource: Resource, namespace: str = "") -> Iterable[Current]:
+    def view(self, resource: Resource, namespace: str = "") -> Sequence[Current]:
         """All that the cache holds now of a namespace, or of all (""); may be behind."""
         ...
 

@@ -17,8 +17,11 @@ from apimachinery.kinds import (
     Namespace,
     Node,
     Object,
+    PersistentVolumeClaim,
     Pod,
     ReplicaSet,
+    ReplicationController,
+    ResourceQuota,
     Secret,
     Service,
     ServiceAccount,
@@ -63,6 +66,9 @@ class Informers:
     secrets: Informer[Secret]
     service_accounts: Informer[ServiceAccount]
     leases: Informer[Lease]
+    persistent_volume_claims: Informer[PersistentVolumeClaim]
+    replication_controllers: Informer[ReplicationController]
+    resource_quotas: Informer[ResourceQuota]
 
     def all(self) -> tuple[Informer[Object], ...]:
         return tuple(getattr(self, name) for name in self.__dataclass_fields__)
@@ -83,6 +89,9 @@ def build_informers(client: Client, rng: random.Random) -> Informers:
         replica_sets=Informer(client, ReplicaSet, rng=rng, indexers={OWNER: index_by_owner, FREE: _free}),
         deployments=Informer(client, Deployment, rng=rng),
         leases=Informer(client, Lease, rng=rng),
+        persistent_volume_claims=Informer(client, PersistentVolumeClaim, rng=rng),
+        replication_controllers=Informer(client, ReplicationController, rng=rng),
+        resource_quotas=Informer(client, ResourceQuota, rng=rng),
     )
 
 

@@ -33,6 +33,7 @@ from apimachinery.kinds import (
     ObjectMeta,
     Pod,
     ReplicaSet,
+    ResourceQuota,
     Service,
     ServiceAccount,
 )
@@ -346,3 +347,43 @@ async def test_nodes_get_pod_cidrs(tmp_path: Path) -> None:
             return sorted(cidrs) == ["10.244.0.0/24", "10.244.1.0/24", "10.244.2.0/24"]
 
         await world.until(assigned)
+
+
+async def test_a_quota_is_kept_and_given_back(tmp_path: Path) -> None:
+    async with cluster(tmp_path, "a") as world:
+        client = world.client
+
+        def told(**wanted: str) -> Callable[[], Any]:
+            async def is_told() -> bool:
+                return (await client.get(ResourceQuota, "q", "default")).status.used == wanted
+
+            return is_told
+
+        hard = {"pods": "2", "count/jobs.batch": "1", "configmaps": "3"}
+        await client.create(convert(ResourceQuota, {"metadata": {"name": "q", "namespace": "default"}, "spec": {"hard": hard}}))
+        maps = {"configmaps": "1"}  # the cluster's certificate
+        await world.until(told(pods="0", **{"count/jobs.batch": "0"}, **maps))
+        deployment, _ = web(4)
+        await client.create(deployment)
+        full = told(pods="2", **{"count/jobs.batch": "0"}, **maps)
+        await world.until(full)
+        await asyncio.sleep(5)
+        first, second = await world.names(Pod)
+
+        await client.delete(Pod, first, "default", grace_period_seconds=0)
+
+        async def replaced() -> bool:
+            names = await world.names(Pod)
+            assert len(names) <= 2
+            return len(names) == 2 and first not in names and second in names
+
+        await world.until(replaced)
+        await world.until(full)
+
+        with pytest.raises(ApiError, match="already exists"):  # charged in vain, and given back
+            await client.create(ConfigMap(metadata=ObjectMeta(name="kube-root-ca.crt", namespace="default")))
+        await world.until(told(pods="2", configmaps="2", **{"count/jobs.batch": "0"}), 1)
+        await world.until(full, 5)
+
+        await client.delete(Deployment, "web", "default")
+        await world.until(told(pods="0", **{"count/jobs.batch": "0"}, **maps))
