@@ -1,10 +1,11 @@
 """Informers, counting and the write of the status around `core`.
 
 The API server adds to a quota's `used` before it stores what it admits; only this controller lowers it. It must not lower
-what has been charged for an object that is still on its way here. So a lower count waits for a second look, SETTLE_S later: if
-the quota is still at the same revision, nothing has been charged since the first look, and what was charged before has arrived
-by then or failed. While objects are being admitted the quota changes and the count waits; a quota that is full admits none,
-so it is lowered in time. The write is a swap on that revision: a charge that comes between is not lost.
+what has been charged for an object that is still on its way. So a lower count waits for a second look, SETTLE_S later: if the
+quota is still at the same revision, nothing has been charged since the first look, and what was charged before has been
+stored by then or failed. That count is made of consistent lists, because a cache may be further behind. While objects are being
+admitted the quota changes and the count waits; a quota that is full admits none, so it is lowered in time. The write is a swap
+on that revision: a charge that comes between is not lost.
 
 Resources without an informer are listed, and looked at again every LISTED_PERIOD_S.
 """
@@ -54,7 +55,13 @@ class ResourceQuotaController(Controller):
             self._looks.pop(key, None)
             return
         counted = core.count(quota, await self._objects(quota, key), self._clock.now())
-        settled = self._is_settled(key, quota, falls=core.falls(quota, counted))
+        settled = True
+        if core.falls(quota, counted):
+            settled = self._is_settled(key, quota)
+            if settled:
+                counted = core.count(quota, await self._objects(quota, key, consistent=True), self._clock.now())
+        else:
+            self._looks.pop(key, None)
         wanted = core.status(quota, counted, settled=settled)
         if wanted == quota.status:
             return
@@ -67,11 +74,8 @@ class ResourceQuotaController(Controller):
             if not is_not_found(error) and not is_conflict(error):
                 raise
 
-    def _is_settled(self, key: str, quota: ResourceQuota, *, falls: bool) -> bool:
+    def _is_settled(self, key: str, quota: ResourceQuota) -> bool:
         """Whether a count that is below what is told may be told; asks for the second look where it may not yet."""
-        if not falls:
-            self._looks.pop(key, None)
-            return True
         now, version = self._clock.monotonic(), quota.metadata.resource_version
         seen, since = self._looks.get(key, ("", now))
         if seen != version:
@@ -82,17 +86,17 @@ class ResourceQuotaController(Controller):
             return False
         return True
 
-    async def _objects(self, quota: ResourceQuota, key: str) -> dict[Resource, Sequence[Object]]:
-        found: dict[Resource, Sequence[Object]] = {}
+    async def _objects(self, quota: ResourceQuota, key: str, *, consistent: bool = False) -> dict[Resource, Sequence[Object]]:
+        """All that the quota may be about, from the caches as far as these go, or (consistent) as of now."""
         namespace = quota.metadata.namespace
         rows = core.counted_rows(quota, TABLE.stored)
-        listed = [row for row in rows if row not in self._informed]
-        for row, items in zip(listed, await asyncio.gather(*(self._list(row, namespace) for row in listed)), strict=True):
-            found[row] = items
-        if listed:
+        unknown = [row for row in rows if row not in self._informed]
+        if unknown:
             self.queue.add_after(key, LISTED_PERIOD_S)
-        # after the awaits, so that all of it is as new as the quota that was read before them, or newer
-        return found | {row: self._informed[row].store.list(namespace) for row in rows if row in self._informed}
+        listed = rows if consistent else unknown
+        lists = await asyncio.gather(*(self._list(row, namespace) for row in listed))
+        cached = {row: self._informed[row].store.list(namespace) for row in rows if row not in listed}
+        return {**cached, **dict(zip(listed, lists, strict=True))}
 
     async def _list(self, row: Resource, namespace: str) -> Sequence[Object]:
         listed = await self._client.list(row.cls, namespace)
