@@ -128,7 +128,7 @@ class Informer(Generic[ObjectT]):
         self.synced = asyncio.Event()
         self.last_revision = 0
         self._client = client
-        self._cls = cls
+        self.cls = cls
         self._namespace = namespace
         self._label_selector = label_selector
         self._field_selector = field_selector
@@ -167,7 +167,7 @@ class Informer(Generic[ObjectT]):
 
     async def _relist(self) -> None:
         listed = await self._client.list(
-            self._cls, self._namespace, label_selector=self._label_selector, field_selector=self._field_selector
+            self.cls, self._namespace, label_selector=self._label_selector, field_selector=self._field_selector
         )
         present = {key_of(obj) for obj in listed.items}
         for key in set(self.store.keys()) - present:
@@ -181,7 +181,7 @@ class Informer(Generic[ObjectT]):
     async def _follow(self) -> None:
         started = False
         async for batch in self._client.watch(
-            self._cls,
+            self.cls,
             self._namespace,
             label_selector=self._label_selector,
             field_selector=self._field_selector,

@@ -6,7 +6,7 @@ Source: the Kubernetes page "Quantity" of the API reference.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from functools import lru_cache
 
@@ -43,17 +43,37 @@ def int_value(text: Quantity) -> int:
 @lru_cache(maxsize=4096)
 def canonical(text: Quantity) -> str:
     """The form that Kubernetes stores: no fraction and the largest exact suffix; `0.5` is `500m`, `1024Ki` is `1Mi`."""
-    value, suffix = _split(str(text))
-    if suffix in _BINARY and abs(value) >= 1024 and value == value.to_integral_value():
-        return _canonical_binary(int(value))
-    if suffix[:1] in ("e", "E") and suffix != "E":
-        return _canonical_decimal(value, lambda exponent: f"e{exponent}" if exponent else "")
-    return _canonical_decimal(value, lambda exponent: _BY_EXPONENT[exponent])
+    return _spell(*_split(str(text)))
+
+
+def total(quantities: Iterable[Quantity]) -> str:
+    """The canonical sum, in the manner (binary or decimal) of the first that is not zero; of none, 0."""
+    value, manner = Decimal(0), ""
+    for text in quantities:
+        number, suffix = _split(str(text))
+        if number and not value:
+            manner = suffix
+        value += number
+    return _spell(value, manner)
+
+
+def difference(text: Quantity, less: Quantity) -> str:
+    """The canonical `text` - `less`, in the manner of `text`."""
+    value, manner = _split(str(text))
+    return _spell(value - parse_quantity(less), manner)
 
 
 def from_milli(value: int) -> str:
     """The canonical quantity of so many thousandths."""
     return canonical(f"{value}m")
+
+
+def _spell(value: Decimal, suffix: str) -> str:
+    if suffix in _BINARY and abs(value) >= 1024 and value == value.to_integral_value():
+        return _canonical_binary(int(value))
+    if suffix[:1] in ("e", "E") and suffix != "E":
+        return _canonical_decimal(value, lambda exponent: f"e{exponent}" if exponent else "")
+    return _canonical_decimal(value, lambda exponent: _BY_EXPONENT[exponent])
 
 
 def _split(text: str) -> tuple[Decimal, str]:

@@ -38,6 +38,7 @@ from apiserver.registry.connecting import Connections
 from apiserver.registry.evictions import Evictions
 from apiserver.registry.objects import Objects
 from apiserver.registry.pods import Pods
+from apiserver.registry.quotas import Quotas
 from apiserver.registry.reading import Reading
 from apiserver.registry.reviews import Reviews
 from apiserver.registry.scales import Scales
@@ -123,6 +124,7 @@ class Assembly:
             STRATEGIES,
             Admission(reading, settings.default_toleration_s),
             {SERVICES: self.allocator},
+            Quotas(store, clock),
             clock=clock,
             rng=rng,
             event_ttl_s=settings.event_ttl_s,

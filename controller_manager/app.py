@@ -30,6 +30,7 @@ from controller_manager.node_ipam.controller import NodeIpamController
 from controller_manager.node_lifecycle.controller import NodeLifecycleController
 from controller_manager.pod_gc.controller import PodGcController
 from controller_manager.replicaset.controller import ReplicaSetController
+from controller_manager.resource_quota.controller import ResourceQuotaController
 from controller_manager.root_ca.controller import RootCaController
 from controller_manager.serviceaccount.controller import ServiceAccountController
 from controller_manager.shared.context import Context, Informers, Recorder, build_informers
@@ -102,6 +103,7 @@ def build_controllers(config: ControllerManagerConfiguration, context: Context) 
         GarbageCollector(context),
         NamespaceController(context),
         ServiceAccountController(context),
+        ResourceQuotaController(context),
     ]
     if config.root_ca_file:
         controllers.append(RootCaController(context, certificate=Path(config.root_ca_file).read_text()))

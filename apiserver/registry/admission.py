@@ -1,20 +1,28 @@
-"""Admission: what the cluster's rules add to an object, or refuse, before it is defaulted and validated.
+"""Admission: what the cluster's rules add to an object, or refuse; what only a valid object can be judged by comes after
+validation.
 
 - NamespaceLifecycle: an object is created only in a namespace that exists and is not being deleted; the namespaces that the
   cluster lives from are not deleted.
 - ServiceAccount: a pod that names no service account runs as `default`.
 - DefaultTolerationSeconds: a pod tolerates a node that is not ready or unreachable for a configured time.
 - Priority, RuntimeClass: see `classes`.
+- LimitRanger: containers get the defaults of their namespace's LimitRanges; a valid object that breaks their bounds is refused.
+
+LimitRanges are taken as the watch cache has them: a namespace that has none costs nothing, and one that was made a moment ago
+may not count yet.
 
 Source: the Kubernetes page "Admission Control in Kubernetes".
 """
 
+from collections.abc import Iterator
+
 from apimachinery import codec, errors
 from apimachinery.errors import ApiError
-from apimachinery.kinds import Namespace, Pod, PriorityClass, Toleration
+from apimachinery.kinds import LimitRange, Namespace, PersistentVolumeClaim, Pod, PriorityClass, Toleration
 from apimachinery.kinds.meta import StatusCause, StatusDetails
 from apimachinery.kinds.object import Object
-from apimachinery.resources import NAMESPACES, Resource
+from apimachinery.resources import LIMIT_RANGES, NAMESPACES, Resource
+from apiserver.core import limit_ranges
 from apiserver.registry.classes import Classes
 from apiserver.registry.current import Current, Reader
 
@@ -38,13 +46,32 @@ class Admission:
         if isinstance(obj, Pod):
             self._complete_pod(obj)
             await self._classes.complete(obj)
+            for limit_range in self._limit_ranges(obj):
+                limit_ranges.complete(obj, limit_range)
         if isinstance(obj, PriorityClass):
             self._classes.admit_class(obj)
+
+    def admit_valid(self, resource: Resource, new: Object, old: Object | None) -> None:
+        """Refuse a valid object, or a valid change of `old`, that is out of the bounds of its namespace: ApiError 403.
+
+        The resources of pods that exist are not what their LimitRanges decide about.
+        """
+        if old is not None and (isinstance(old, Pod) or old.metadata.deletion_timestamp):
+            return
+        if not isinstance(new, Pod | PersistentVolumeClaim):
+            return
+        for limit_range in self._limit_ranges(new):
+            if found := limit_ranges.violations(new, limit_range):
+                raise errors.forbidden(resource.plural, new.metadata.name, limit_ranges.sentence(found), group=resource.group)
 
     def admit_delete(self, resource: Resource, name: str) -> None:
         """Raises ApiError 403."""
         if resource is NAMESPACES and name in PROTECTED_NAMESPACES:
             raise errors.forbidden("namespaces", name, "this namespace may not be deleted")
+
+    def _limit_ranges(self, obj: Object) -> Iterator[LimitRange]:
+        for each in self._reader.view(LIMIT_RANGES, obj.metadata.namespace):
+            yield codec.decode(LimitRange, each.data)
 
     async def _require_namespace(self, resource: Resource, namespace: str, name: str) -> None:
         cached = self._reader.glimpse(NAMESPACES, "", namespace)

@@ -1,6 +1,6 @@
 """One object as the registry sees it, and where it sees it."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -29,8 +29,8 @@ class Reader(Protocol):
         """What the cache holds now; may be behind."""
         ...
 
-    def view(self, resource: Resource, namespace: str = "") -> Iterable[Current]:
-        """All that the cache holds now, of a namespace or of all (""); may be behind."""
+    def view(self, resource: Resource, namespace: str = "") -> Sequence[Current]:
+        """All that the cache holds now of a namespace, or of all (""); may be behind."""
         ...
 
     async def read(self, resource: Resource, namespace: str, name: str) -> Current | None:

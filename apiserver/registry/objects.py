@@ -1,7 +1,8 @@
 """create, update, patch, delete of any kind: the same steps for all, with each kind's own rules behind `Strategy`.
 
-    create:  decode → identity → defaults → ownership → admission → prepare → validate → reserve → swap into storage
-    update:  decode → (current) preconditions → defaults → carry over, prepare → ownership → reserve → validate → swap
+    create:  decode → identity → defaults → ownership → admission → prepare → validate → bounds → quotas → reserve → swap
+    update:  decode → (current) preconditions → defaults → carry over, prepare → ownership → reserve → validate → bounds →
+             quotas → swap
     patch:   (current) → patch → as update
     apply:   (current) → merge and ownership → as update; as create when there is nothing yet
     delete:  (current) preconditions → deletion state machine → swap
@@ -28,6 +29,7 @@ from apiserver.core.patching import parse_patch
 from apiserver.core.request import Document, Request
 from apiserver.registry.admission import Admission
 from apiserver.registry.current import Current
+from apiserver.registry.quotas import Quotas
 from apiserver.registry.store import Drop, Leave, ObjectStore, Outcome, Put, Written
 from apiserver.storage import port
 from apiserver.strategy import FORM_RULES, Strategy
@@ -69,6 +71,7 @@ class Objects:
         strategies: Mapping[Resource, Strategy[Any]],
         admission: Admission,
         reservations: Mapping[Resource, Reservations],
+        quotas: Quotas,
         *,
         clock: Clock,
         rng: random.Random,
@@ -78,6 +81,7 @@ class Objects:
         self._strategies = strategies
         self._admission = admission
         self._reservations = reservations
+        self._quotas = quotas
         self._clock = clock
         self._rng = rng
         self._event_ttl_s = event_ttl_s
@@ -112,6 +116,7 @@ class Objects:
         strategy.prepare_create(obj)
         strategy.sign(obj, None, request.user, self._clock.now())
         _require_valid(resource, obj, strategy.validate(obj))
+        self._admission.admit_valid(resource, obj, None)
         return await self._store_new(request, obj, generated, (*warnings, *strategy.warnings(obj)))
 
     async def update(self, request: Request) -> Document:
@@ -208,6 +213,7 @@ class Objects:
         if request.options.dry_run:
             return await self._preview_new(request, obj, warnings)
         ttl_s = self._event_ttl_s if resource is EVENTS else None
+        await self._quotas.open(resource).charge(obj, None)
         reservation = self._reserve(resource)
         attempt = 0
         try:
@@ -232,21 +238,30 @@ class Objects:
         resource, name = request.resource, obj.metadata.name
         if await self._store.reader.read(resource, obj.metadata.namespace, name) is not None:
             raise errors.already_exists(resource.plural, name, group=resource.group)
+        await self._quotas.open(resource).charge(obj, None, dry_run=True)
         reservation = self._reserve(resource)
         if reservation is not None:
             await reservation.prepare(obj, None, dry_run=True)
         return Document(codec.encode(obj), 0, 201, warnings)
 
     async def change(self, request: Request, decide: "Deciding", *, dry_run: bool = False) -> Written:
-        """Carry `decide` through for the object of a request, with its reservations kept in step."""
+        """Carry `decide` through for the object of a request, with its reservations and quotas kept in step."""
         reservation = self._reserve(request.resource)
+        account = self._quotas.open(request.resource)
         dry_run = dry_run or request.options.dry_run
+
+        async def settle(current: Current) -> Outcome:
+            outcome = await decide(current, reservation)
+            if isinstance(outcome, Put) and not request.subresource:
+                await account.charge(outcome.obj, current, dry_run=dry_run)
+            return outcome
+
         try:
             written = await self._store.change(
                 request.resource,
                 request.namespace,
                 request.name,
-                lambda current: decide(current, reservation),
+                settle,
                 fence=request.fence,
                 dry_run=dry_run,
             )
@@ -292,6 +307,8 @@ class Objects:
         if reservation is not None and not subresource:
             guards = await reservation.prepare(new, old, dry_run=request.options.dry_run)
         _require_valid(resource, new, strategy.validate_update(new, old, subresource))
+        if not subresource:
+            self._admission.admit_valid(resource, new, old)
         if deletion.is_released(new):
             return Drop(new)
         if (settled or owners is before) and codec.encode(new) == current.data:

@@ -3,7 +3,7 @@
 One cache for each resource, made and run by the composition root. What the caches refuse becomes a Status here.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from apimachinery import errors
 from apimachinery.errors import ApiError, Reason, api_error
@@ -43,7 +43,7 @@ class Reading:
         entry = self._caches[resource].peek(namespace, name)
         return None if entry is None else Current(entry.key, entry.data, entry.revision)
 
-    def view(self, resource: Resource, namespace: str = "") -> Iterable[Current]:
+    def view(self, resource: Resource, namespace: str = "") -> Sequence[Current]:
         """See `current.Reader.view`."""
         return [Current(entry.key, entry.data, entry.revision) for entry in self._caches[resource].view(namespace)]
 

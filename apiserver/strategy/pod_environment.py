@@ -18,8 +18,9 @@ from apimachinery.kinds import (
     SecretKeySelector,
 )
 from apimachinery.quantity import canonical
+from apimachinery.resource_names import is_huge_page
 from apiserver.strategy.checks import Errors, named, no_backsteps, required
-from apiserver.strategy.quantities import is_huge_page, is_quantity
+from apiserver.strategy.quantities import is_quantity
 
 ENVIRONMENT_FIELDS = (
     "metadata.name",

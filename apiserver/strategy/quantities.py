@@ -10,10 +10,10 @@ from apimachinery.errors import FieldError
 from apimachinery.kinds import ResourceRequirements
 from apimachinery.kinds.base import Quantity
 from apimachinery.quantity import QuantityError, canonical, parse_quantity
+from apimachinery.resource_names import is_extended, is_huge_page
 from apiserver.strategy.checks import Errors, unique
 
 CONTAINER_RESOURCES = ("cpu", "memory", "ephemeral-storage")
-HUGE_PAGES = "hugepages-"
 
 
 def canonical_quantity(value: Quantity) -> Quantity:
@@ -38,16 +38,6 @@ def is_quantity(value: Quantity | None) -> bool:
     except QuantityError:
         return False
     return True
-
-
-def is_huge_page(name: str) -> bool:
-    return name.startswith(HUGE_PAGES)
-
-
-def is_extended(name: str) -> bool:
-    """Whether a resource is one that a cluster adds: it carries the domain of whoever counts it."""
-    prefix, slash, _ = name.rpartition("/")
-    return bool(slash) and not _is_native(prefix) and not name.startswith("requests.")
 
 
 def may_overcommit(name: str) -> bool:
@@ -133,7 +123,3 @@ def _compare(path: str, requests: Mapping[str, Quantity], limits: Mapping[str, Q
 def _validate_huge_pages(path: str, resources: Mapping[str, Quantity]) -> Errors:
     if any(map(is_huge_page, resources)) and not {"cpu", "memory"} & resources.keys():
         yield FieldError.forbidden(path, "HugePages require cpu or memory")
-
-
-def _is_native(prefix: str) -> bool:
-    return prefix == "kubernetes.io" or prefix.endswith(".kubernetes.io")

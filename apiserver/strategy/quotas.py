@@ -16,12 +16,11 @@ from apimachinery.kinds import (
 )
 from apimachinery.kinds.base import Quantity
 from apimachinery.quantity import parse_quantity
+from apimachinery.resource_names import is_extended, is_huge_page
 from apiserver.strategy.base import Strategy
 from apiserver.strategy.checks import Errors, unchanged
 from apiserver.strategy.quantities import (
     canonicalize,
-    is_extended,
-    is_huge_page,
     is_quantity,
     may_overcommit,
     validate_quantity,

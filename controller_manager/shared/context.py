@@ -17,10 +17,12 @@ from apimachinery.kinds import (
     Namespace,
     Node,
     Object,
+    PersistentVolumeClaim,
     Pod,
     PodDisruptionBudget,
     ReplicaSet,
     ReplicationController,
+    ResourceQuota,
     Secret,
     Service,
     ServiceAccount,
@@ -69,6 +71,8 @@ class Informers:
     service_accounts: Informer[ServiceAccount]
     leases: Informer[Lease]
     pod_disruption_budgets: Informer[PodDisruptionBudget]
+    persistent_volume_claims: Informer[PersistentVolumeClaim]
+    resource_quotas: Informer[ResourceQuota]
 
     def all(self) -> tuple[Informer[Object], ...]:
         return tuple(getattr(self, name) for name in self.__dataclass_fields__)
@@ -92,6 +96,8 @@ def build_informers(client: Client, rng: random.Random) -> Informers:
         deployments=Informer(client, Deployment, rng=rng),
         leases=Informer(client, Lease, rng=rng),
         pod_disruption_budgets=Informer(client, PodDisruptionBudget, rng=rng),
+        persistent_volume_claims=Informer(client, PersistentVolumeClaim, rng=rng),
+        resource_quotas=Informer(client, ResourceQuota, rng=rng),
     )
 
 

@@ -36,6 +36,7 @@ from apimachinery.kinds import (
     Pod,
     PodDisruptionBudget,
     ReplicaSet,
+    ResourceQuota,
     Service,
     ServiceAccount,
 )
@@ -404,3 +405,43 @@ def may_count(pod: Pod) -> bool:
     """Whether the pod serves and is to go on serving."""
     ready = any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions)
     return ready and pod.metadata.deletion_timestamp is None
+
+
+async def test_a_quota_is_kept_and_given_back(tmp_path: Path) -> None:
+    async with cluster(tmp_path, "a") as world:
+        client = world.client
+
+        def told(**wanted: str) -> Callable[[], Any]:
+            async def is_told() -> bool:
+                return (await client.get(ResourceQuota, "q", "default")).status.used == wanted
+
+            return is_told
+
+        hard = {"pods": "2", "count/jobs.batch": "1", "configmaps": "3"}
+        await client.create(convert(ResourceQuota, {"metadata": {"name": "q", "namespace": "default"}, "spec": {"hard": hard}}))
+        maps = {"configmaps": "1"}  # the cluster's certificate
+        await world.until(told(pods="0", **{"count/jobs.batch": "0"}, **maps))
+        deployment, _ = web(4)
+        await client.create(deployment)
+        full = told(pods="2", **{"count/jobs.batch": "0"}, **maps)
+        await world.until(full)
+        await asyncio.sleep(5)
+        first, second = await world.names(Pod)
+
+        await client.delete(Pod, first, "default", grace_period_seconds=0)
+
+        async def replaced() -> bool:
+            names = await world.names(Pod)
+            assert len(names) <= 2
+            return len(names) == 2 and first not in names and second in names
+
+        await world.until(replaced)
+        await world.until(full)
+
+        with pytest.raises(ApiError, match="already exists"):  # charged in vain, and given back
+            await client.create(ConfigMap(metadata=ObjectMeta(name="kube-root-ca.crt", namespace="default")))
+        await world.until(told(pods="2", configmaps="2", **{"count/jobs.batch": "0"}), 1)
+        await world.until(full, 5)
+
+        await client.delete(Deployment, "web", "default")
+        await world.until(told(pods="0", **{"count/jobs.batch": "0"}, **maps))
