@@ -31,12 +31,6 @@ def key_of(obj: Object) -> str:
     return f"{meta.namespace}/{meta.name}" if meta.namespace else meta.name
 
 
-def split_key(key: str) -> tuple[str, str]:
-    """Namespace ("" for none) and name of a key."""
-    namespace, _, name = key.rpartition("/")
-    return namespace, name
-
-
 def controller_of(obj: Object) -> OwnerReference | None:
     """The reference to the one owner that controls the object."""
     return next((owner for owner in obj.metadata.owner_references if owner.controller), None)

@@ -235,10 +235,6 @@ def is_expired(error: BaseException) -> bool:
     return isinstance(error, ApiError) and error.reason in (Reason.EXPIRED, Reason.GONE)
 
 
-def is_invalid(error: BaseException) -> bool:
-    return isinstance(error, ApiError) and error.reason == Reason.INVALID
-
-
 def is_namespace_terminating(error: BaseException) -> bool:
     """Whether nothing can be created because the namespace is on its way out."""
     if not isinstance(error, ApiError) or error.status.details is None:

@@ -2,14 +2,16 @@
 
 Files stay apart: an entry is changed in the file that defines it, and a new one goes into the first file that exists (into the
 last of the list when none does). Paths in a file are relative to its folder. A file is replaced in one step, so that nobody
-reads half of it.
+reads half of it, while FILE.lock keeps kubectl and others out; what somebody else has written since it was read is not undone.
 Source: the Kubernetes page "Organizing Cluster Access Using kubeconfig Files".
 """
 
 import base64
+import contextlib
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +48,8 @@ PATHS = {
     "users": ("client-certificate", "client-key", "tokenFile"),
     "contexts": (),
 }
+LOCK_TIMEOUT_S = 5.0
+LOCK_POLL_S = 0.05
 _BOOLEANS = ("insecure-skip-tls-verify", "disable-compression")
 _SECRET_TEXT = ("token", "password")
 _SECRET_DATA = ("certificate-authority-data", "client-certificate-data", "client-key-data")
@@ -60,6 +64,8 @@ class ConfigFile:
     current_context: str = ""
     sections: dict[str, dict[str, dict[str, Any]]] = field(default_factory=lambda: {name: {} for name in SECTIONS})
     rest: dict[str, Any] = field(default_factory=dict)
+    text: str = ""
+    """What was read: the changes were made to this."""
 
     def document(self) -> dict[str, Any]:
         """As it is written: entries in the order of their names."""
@@ -122,24 +128,57 @@ def load(flag: str, environment: Mapping[str, str]) -> Configuration:
 
 
 def save(file: ConfigFile) -> None:
-    """Write a file; raises KctlError. It keeps its mode; a new one may be read by its owner only."""
+    """Write a file; raises KctlError, also when somebody else has changed the file since it was read.
+
+    It keeps its mode; a new one may be read by its owner only.
+    """
     from kctl.printers.documents import to_yaml
 
     path = file.path.resolve()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "w") as out:
-                out.write(to_yaml(file.document()))
-            os.chmod(name, mode)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        with _locked(path):
+            if (path.read_text() if path.exists() else "") != file.text:
+                raise KctlError(
+                    f"kubeconfig {file.path} was changed by somebody else meanwhile; nothing was written, try again"
+                )
+            text = to_yaml(file.document())
+            _replace(path, text)
+            file.text, file.exists = text, True
     except OSError as error:
         raise KctlError(f"cannot write kubeconfig {file.path}: {error.strerror}") from error
+
+
+def _replace(path: Path, text: str) -> None:
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w") as out:
+            out.write(text)
+        os.chmod(name, mode)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock that kubectl takes too: a file that only one can create."""
+    lock = path.with_name(f"{path.name}.lock")
+    give_up_at = time.monotonic() + LOCK_TIMEOUT_S
+    while True:
+        try:
+            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            break
+        except FileExistsError:
+            if time.monotonic() > give_up_at:
+                raise KctlError(f"the kubeconfig is locked by {lock}; remove that file if no kubectl is running") from None
+            time.sleep(LOCK_POLL_S)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
 
 
 def set_property(configuration: Configuration, path: str, value: Any) -> list[ConfigFile]:
@@ -291,7 +330,7 @@ def _read(path: Path) -> ConfigFile:
     body = documents[0].body if documents else {}
     if not isinstance(body, dict):
         raise KctlError(f"kubeconfig {path} is no mapping")
-    file = ConfigFile(path, True, str(body.get("current-context") or ""))
+    file = ConfigFile(path, True, str(body.get("current-context") or ""), text=text)
     for section, singular in SECTIONS.items():
         for entry in body.get(section) or ():
             file.sections[section][str(entry.get("name", ""))] = dict(entry.get(singular) or {})

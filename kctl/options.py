@@ -171,8 +171,3 @@ def command(name: str, **settings: Any) -> Callable[[Callable[..., Any]], Comman
         return made
 
     return decorate
-
-
-def usage_error(ctx_path: str, message: str) -> KctlError:
-    """A wrong call, in kubectl's shape."""
-    return KctlError(f"{message}\nSee '{ctx_path} -h' for help and examples")

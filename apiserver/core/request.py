@@ -97,7 +97,7 @@ DEFAULT_OPTIONS = Options()
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One call. `content_type` is that of the body: a patch type for patches, else application/json or application/yaml.
+    """One call. `content_type` is that of the body: a patch type for patches, else JSON, YAML or protobuf.
 
     method: of a connect, the HTTP method it came with.
     agent: what the client calls itself when it names no field manager.

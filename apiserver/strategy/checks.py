@@ -126,11 +126,6 @@ def ip_address(path: str, value: str) -> Errors:
     yield from named(path, value, names.ip_address)
 
 
-def absolute_path(path: str, value: str) -> Errors:
-    if not value.startswith("/"):
-        yield FieldError.invalid(path, value, "must be an absolute path")
-
-
 def no_backsteps(path: str, value: str) -> Errors:
     """A path must not leave its directory."""
     if ".." in value.split("/"):

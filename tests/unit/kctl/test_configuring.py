@@ -170,3 +170,28 @@ def test_paths_are_relative_below_the_folder(files: list[Path], tmp_path: Path) 
     file = load(files).files[0]
     assert configuring.relative(str(tmp_path / "pki" / "ca.pem"), file) == "pki/ca.pem"
     assert configuring.relative("/elsewhere/ca.pem", file) == "/elsewhere/ca.pem"
+
+
+def test_what_somebody_else_has_written_is_not_undone(files: list[Path]) -> None:
+    mine, theirs = load(files), load(files)
+    configuring.save(theirs.use("two"))
+    after = files[0].read_text()
+    with pytest.raises(KctlError, match="changed by somebody else meanwhile"):
+        configuring.save(mine.put("users", "new", {"token": "t"})[0])
+    assert files[0].read_text() == after
+    configuring.save(load(files).put("users", "new", {"token": "t"})[0])
+    assert (load(files).current_context, "new" in load(files).entries("users")) == ("two", True)
+
+
+def test_a_file_that_is_locked_is_waited_for(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = files[0].with_name("first.lock")
+    lock.touch()
+    before = files[0].read_text()
+    monkeypatch.setattr(configuring, "LOCK_TIMEOUT_S", 0.0)
+    with pytest.raises(KctlError, match=r"is locked by .*first\.lock"):
+        configuring.save(load(files).use("two"))
+    assert files[0].read_text() == before
+    lock.unlink()
+    configuring.save(load(files).use("two"))
+    assert load(files).current_context == "two"
+    assert not lock.exists()
