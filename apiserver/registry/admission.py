@@ -7,6 +7,7 @@ validation.
 - DefaultTolerationSeconds: a pod tolerates a node that is not ready or unreachable for a configured time.
 - Priority, RuntimeClass: see `classes`.
 - LimitRanger: containers get the defaults of their namespace's LimitRanges; a valid object that breaks their bounds is refused.
+- PodSecurity: see `pod_security`.
 
 LimitRanges are taken as the watch cache has them: a namespace that has none costs nothing, and one that was made a moment ago
 may not count yet.
@@ -25,6 +26,7 @@ from apimachinery.resources import LIMIT_RANGES, NAMESPACES, Resource
 from apiserver.core import limit_ranges
 from apiserver.registry.classes import Classes
 from apiserver.registry.current import Current, Reader
+from apiserver.registry.pod_security import PodSecurity
 
 NOT_READY = "node.kubernetes.io/not-ready"
 UNREACHABLE = "node.kubernetes.io/unreachable"
@@ -38,6 +40,7 @@ class Admission:
         self._reader = reader
         self._toleration_s = toleration_s
         self._classes = Classes(reader)
+        self._pod_security = PodSecurity(reader)
 
     async def admit_create(self, resource: Resource, obj: Object) -> None:
         """Complete `obj` in place; raises ApiError 403 or 404."""
@@ -51,11 +54,13 @@ class Admission:
         if isinstance(obj, PriorityClass):
             self._classes.admit_class(obj)
 
-    def admit_valid(self, resource: Resource, new: Object, old: Object | None) -> None:
-        """Refuse a valid object, or a valid change of `old`, that is out of the bounds of its namespace: ApiError 403.
+    async def admit_valid(self, resource: Resource, new: Object, old: Object | None) -> tuple[str, ...]:
+        """Refuse a valid object, or a valid change of `old`, that its namespace does not allow: ApiError 403; else warnings."""
+        self._require_bounds(resource, new, old)
+        return await self._pod_security.admit(resource, new, old)
 
-        The resources of pods that exist are not what their LimitRanges decide about.
-        """
+    def _require_bounds(self, resource: Resource, new: Object, old: Object | None) -> None:
+        """The resources of pods that exist are not what their LimitRanges decide about."""
         if old is not None and (isinstance(old, Pod) or old.metadata.deletion_timestamp):
             return
         if not isinstance(new, Pod | PersistentVolumeClaim):

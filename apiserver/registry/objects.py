@@ -116,8 +116,8 @@ class Objects:
         strategy.prepare_create(obj)
         strategy.sign(obj, None, request.user, self._clock.now())
         _require_valid(resource, obj, strategy.validate(obj))
-        self._admission.admit_valid(resource, obj, None)
-        return await self._store_new(request, obj, generated, (*warnings, *strategy.warnings(obj)))
+        told = await self._admission.admit_valid(resource, obj, None)
+        return await self._store_new(request, obj, generated, (*warnings, *strategy.warnings(obj), *told))
 
     async def update(self, request: Request) -> Document:
         """Replace an object; raises ApiError 400, 404, 409 or 422."""
@@ -307,8 +307,7 @@ class Objects:
         if reservation is not None and not subresource:
             guards = await reservation.prepare(new, old, dry_run=request.options.dry_run)
         _require_valid(resource, new, strategy.validate_update(new, old, subresource))
-        if not subresource:
-            self._admission.admit_valid(resource, new, old)
+        told = await self._admission.admit_valid(resource, new, old) if not subresource else ()
         if deletion.is_released(new):
             return Drop(new)
         if (settled or owners is before) and codec.encode(new) == current.data:
@@ -316,7 +315,7 @@ class Objects:
             if owners == before or not (before or ownership.is_applied(owners)):
                 return Leave()  # it need not be noted that nobody was known to own what nobody applied now
         new.metadata.managed_fields = owners
-        return Put(new, guards)
+        return Put(new, guards, told)
 
     def _decode_new(self, request: Request) -> tuple[Object, tuple[str, ...]]:
         """The new object in a body, as it is to be stored; a form may ask more of new objects than the stored one does."""
@@ -364,7 +363,7 @@ async def _give_back(reservation: Reservation | None, error: ApiError) -> None:
 
 def document(written: Written, warnings: tuple[str, ...]) -> Document:
     """The answer to a change."""
-    return Document(written.data, written.revision, 200, warnings)
+    return Document(written.data, written.revision, 200, (*warnings, *written.warnings))
 
 
 def _deleted(resource: Resource, name: str, written: Written) -> Document:
