@@ -17,6 +17,7 @@ from apimachinery.kinds import (
     Namespace,
     Node,
     Object,
+    PersistentVolume,
     PersistentVolumeClaim,
     Pod,
     PodDisruptionBudget,
@@ -71,6 +72,7 @@ class Informers:
     service_accounts: Informer[ServiceAccount]
     leases: Informer[Lease]
     pod_disruption_budgets: Informer[PodDisruptionBudget]
+    persistent_volumes: Informer[PersistentVolume]
     persistent_volume_claims: Informer[PersistentVolumeClaim]
     resource_quotas: Informer[ResourceQuota]
 
@@ -96,6 +98,7 @@ def build_informers(client: Client, rng: random.Random) -> Informers:
         deployments=Informer(client, Deployment, rng=rng),
         leases=Informer(client, Lease, rng=rng),
         pod_disruption_budgets=Informer(client, PodDisruptionBudget, rng=rng),
+        persistent_volumes=Informer(client, PersistentVolume, rng=rng),
         persistent_volume_claims=Informer(client, PersistentVolumeClaim, rng=rng),
         resource_quotas=Informer(client, ResourceQuota, rng=rng),
     )
