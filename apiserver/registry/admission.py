@@ -59,9 +59,12 @@ class Admission:
             self._give_class(obj)
         protection.protect(obj)
 
-    async def admit_valid(self, resource: Resource, new: Object, old: Object | None) -> tuple[str, ...]:
+    async def admit_valid(self, resource: Resource, new: Object, old: Object | None, subresource: str) -> tuple[str, ...]:
         """Refuse a valid object, or a valid change of `old`, that its namespace does not allow: ApiError 403; else warnings."""
-        self._require_bounds(resource, new, old)
+        if not subresource:
+            self._require_bounds(resource, new, old)
+        elif subresource != "ephemeralcontainers":
+            return ()
         return await self._pod_security.admit(resource, new, old)
 
     def _require_bounds(self, resource: Resource, new: Object, old: Object | None) -> None:

@@ -116,7 +116,7 @@ class Objects:
         strategy.prepare_create(obj)
         strategy.sign(obj, None, request.user, self._clock.now())
         _require_valid(resource, obj, strategy.validate(obj))
-        told = await self._admission.admit_valid(resource, obj, None)
+        told = await self._admission.admit_valid(resource, obj, None, "")
         return await self._store_new(request, obj, generated, (*warnings, *strategy.warnings(obj), *told))
 
     async def update(self, request: Request) -> Document:
@@ -307,7 +307,7 @@ class Objects:
         if reservation is not None and not subresource:
             guards = await reservation.prepare(new, old, dry_run=request.options.dry_run)
         _require_valid(resource, new, strategy.validate_update(new, old, subresource))
-        told = await self._admission.admit_valid(resource, new, old) if not subresource else ()
+        told = await self._admission.admit_valid(resource, new, old, subresource)
         if deletion.is_released(new):
             return Drop(new)
         if (settled or owners is before) and codec.encode(new) == current.data:

@@ -11,6 +11,7 @@ from apimachinery.kinds.base import Quantity
 from apimachinery.quantity import parse_quantity
 from apiserver.strategy.base import Strategy
 from apiserver.strategy.pod_defaults import default_pod_only, default_pod_spec
+from apiserver.strategy.pod_parts import PARTS, keep_all_but
 from apiserver.strategy.pod_spec import validate_pod_spec
 from apiserver.strategy.pod_updates import validate_binding, validate_spec_update, validate_status_update
 from apiserver.strategy.pod_warnings import pod_spec_warnings
@@ -34,6 +35,8 @@ class PodStrategy(Strategy[Pod]):
         default_pod_only(obj.spec)
 
     def prepare_update(self, new: Pod, old: Pod, subresource: str) -> None:
+        if subresource in PARTS:
+            keep_all_but(PARTS[subresource], new, old)
         super().prepare_update(new, old, subresource)
         if subresource == "status":
             new.status.qos_class = new.status.qos_class or old.status.qos_class
@@ -59,6 +62,8 @@ class PodStrategy(Strategy[Pod]):
     def check_update(self, new: Pod, old: Pod, subresource: str) -> Iterator[FieldError]:
         if subresource == "binding":
             return validate_binding(new, old)
+        if subresource in PARTS:
+            return PARTS[subresource].validate(new, old)
         return validate_spec_update(new.spec, old.spec, "spec")
 
     def check_status_update(self, new: Pod, old: Pod) -> Iterator[FieldError]:

@@ -183,6 +183,8 @@ class _Builder:
         if latest.running:
             verdict = self.inputs.verdicts.get(latest.id, HEALTHY)
             status.state = ContainerState(running=ContainerStateRunning(started_at=format_nanoseconds(latest.started_at)))
+            if kind == ContainerKind.EPHEMERAL:
+                return  # nobody waits for it
             status.started = verdict.started
             status.ready = verdict.started and verdict.ready and (kind != ContainerKind.INIT or is_sidecar(container))
         elif latest.over:

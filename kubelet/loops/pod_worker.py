@@ -475,7 +475,9 @@ class PodWorker:
             previous = self._seen.latest(name)
             try:
                 self.version += 1
-                record = await self._unless_ending(self._starter.start(self.pod, start, previous, sandbox, self._config))
+                target = self._seen.latest(start.target) if start.target else None
+                starting = self._starter.start(self.pod, start, previous, sandbox, self._config, target)
+                record = await self._unless_ending(starting)
             except StartFailedError as error:
                 self._troubles[name] = error.trouble
                 self._unsure |= isinstance(error.__cause__, RuntimeFailureError)
