@@ -61,15 +61,15 @@ class Admission:
 
     async def admit_valid(self, resource: Resource, new: Object, old: Object | None, subresource: str) -> tuple[str, ...]:
         """Refuse a valid object, or a valid change of `old`, that its namespace does not allow: ApiError 403; else warnings."""
-        if not subresource:
-            self._require_bounds(resource, new, old)
+        if subresource in ("", "resize"):
+            self._require_bounds(resource, new, old, resized=bool(subresource))
         elif subresource != "ephemeralcontainers":
             return ()
         return await self._pod_security.admit(resource, new, old)
 
-    def _require_bounds(self, resource: Resource, new: Object, old: Object | None) -> None:
-        """The resources of pods that exist are not what their LimitRanges decide about."""
-        if old is not None and (isinstance(old, Pod) or old.metadata.deletion_timestamp):
+    def _require_bounds(self, resource: Resource, new: Object, old: Object | None, *, resized: bool) -> None:
+        """The resources of pods that exist are what their LimitRanges decide about only when they change."""
+        if old is not None and ((isinstance(old, Pod) and not resized) or old.metadata.deletion_timestamp):
             return
         if not isinstance(new, Pod | PersistentVolumeClaim):
             return

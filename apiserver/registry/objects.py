@@ -252,7 +252,7 @@ class Objects:
 
         async def settle(current: Current) -> Outcome:
             outcome = await decide(current, reservation)
-            if isinstance(outcome, Put) and not request.subresource:
+            if isinstance(outcome, Put) and request.subresource in ("", "resize"):
                 await account.charge(outcome.obj, current, dry_run=dry_run)
             return outcome
 

@@ -12,6 +12,7 @@ from kubelet.core.cgroups import container_resources
 from kubelet.core.environment import ConfigError, expand
 from kubelet.core.model import ContainerKind, ImageRecord
 from kubelet.core.pods import full_name, grace_period_s, spec_hash
+from kubelet.core.resizing import resources_text
 from kubelet.core.sandboxes import namespace_options, pod_groups, pod_labels, seccomp
 from proto.gen import cri_pb2 as cri
 
@@ -160,7 +161,9 @@ def _check_non_root(pod: Pod, container: Container, user: int | None, image: Ima
 
 
 def _annotations(pod: Pod, container: Container, inputs: ContainerInputs) -> dict[str, str]:
+    resources = resources_text(container.resources)
     return {
+        **({model.RESOURCES: resources} if resources else {}),
         model.SPEC_HASH: spec_hash(container),
         model.RESTART_COUNT: str(inputs.restart_count),
         model.MESSAGE_PATH: message_path(container),
