@@ -4,12 +4,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from apimachinery import codec
 from apimachinery.kinds import Pod
 from apiserver.core import pod_security
 from apiserver.core.pod_security import BASELINE, LATEST, PRIVILEGED, RESTRICTED, Policy, Standard
 from apiserver.core.pod_security_subject import Finding, Subject
+from tests.support.any_objects import plain_objects
 from tests.support.strategies import changed
 
 APP_ARMOR = "container.apparmor.security.beta.kubernetes.io"
@@ -356,3 +359,17 @@ def test_existing_pods_are_told_of_together() -> None:
         "c: host namespaces",
     ]
     assert pod_security.tell_existing("ns", Standard(RESTRICTED), (("ok", []),)) == []
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(plain=plain_objects(Pod), minor=st.integers(0, 40))
+def test_any_pod_is_judged_and_what_restricted_allows_baseline_allows(plain: dict[str, Any], minor: int) -> None:
+    pod = codec.convert(Pod, plain)
+    found = {
+        level: pod_security.evaluate(Standard(level, f"v1.{minor}"), Subject(pod.spec, pod.metadata.annotations))
+        for level in pod_security.LEVELS
+    }
+    assert found[PRIVILEGED] == []
+    on_windows = pod.spec.os is not None and pod.spec.os.name == "windows"
+    assert found[RESTRICTED] or not found[BASELINE] or on_windows
+    assert all(each.reason and each.detail for level in found.values() for each in level)
