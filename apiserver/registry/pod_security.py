@@ -50,8 +50,13 @@ class PodSecurity:
         if isinstance(new, Pod) and (found := pod_security.evaluate(policy.enforce, subject)):
             raise errors.forbidden(PODS.plural, name, pod_security.refusal(policy.enforce, found))
         if found := pod_security.evaluate(policy.audit, subject):
-            fields = {"resource": resource.qualified, "namespace": new.metadata.namespace, "name": name}
-            log.info("pod security audit", extra={**fields, "violations": pod_security.warning(policy.audit, found)})
+            about = f"{resource.qualified}/{name}"
+            fields = {
+                "object": about,
+                "namespace": new.metadata.namespace,
+                "findings": pod_security.warning(policy.audit, found),
+            }
+            log.info("pod security audit", extra=fields)
         found = pod_security.evaluate(policy.warn, subject)
         return (pod_security.warning(policy.warn, found),) if found else ()
 

@@ -19,7 +19,6 @@ from apimachinery.kinds import (
     Toleration,
     TopologySpreadConstraint,
 )
-from apimachinery.kinds.base import Quantity
 from apimachinery.labels import Operator, Requirement, Selector, from_struct
 from apimachinery.quantity import int_value, milli_value
 
@@ -225,11 +224,7 @@ def _granted(pod: Pod) -> dict[str, dict[str, int]]:
 
 def is_resized(new: Pod, old: Pod) -> bool:
     """Whether a pod that has its place may take more or less of it now."""
-    return new.metadata.generation != old.metadata.generation or _reserved(new) != _reserved(old)
-
-
-def _reserved(pod: Pod) -> tuple[list[Mapping[str, Quantity]], bool]:
-    return [each.allocated_resources for each in pod.status.container_statuses], _is_impossible(pod)
+    return new.metadata.generation != old.metadata.generation or _granted(new) != _granted(old)
 
 
 def _is_impossible(pod: Pod) -> bool:

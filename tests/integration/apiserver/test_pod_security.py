@@ -135,3 +135,19 @@ async def test_labels_that_mean_nothing_are_refused(rest: Any) -> None:
     }
     await guard(rest)
     assert (await rest("PATCH", "/api/v1/namespaces/guarded", labels(audit="x"), **MERGE)).status == 422
+
+
+async def test_what_is_audited_goes_to_the_log(rest: Any, caplog: pytest.LogCaptureFixture) -> None:
+    await guard(rest, audit="restricted", audit_version="v1.30")
+    with caplog.at_level("INFO", "apiserver.registry.pod_security"):
+        made = await rest("POST", PODS, pod("p"))
+    assert (made.status, warned(made)) == (201, [])
+    (record,) = [each for each in caplog.records if each.name == "apiserver.registry.pod_security"]
+    assert (
+        vars(record).items()
+        >= {
+            "object": "pods/p",
+            "namespace": "guarded",
+            "findings": f'would violate PodSecurity "restricted:v1.30": {FINDINGS}',
+        }.items()
+    )
