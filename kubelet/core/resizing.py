@@ -20,7 +20,7 @@ from apimachinery.errors import ApiError
 from apimachinery.kinds import Container, Pod, ResourceRequirements
 from apimachinery.kinds.base import Quantity
 from apimachinery.quantity import int_value, milli_value
-from kubelet.core.cgroups import GroupLimits
+from kubelet.core.cgroups import UNLIMITED, GroupLimits
 from kubelet.core.model import RESOURCES, ContainerRecord, Observation
 from kubelet.core.pods import is_sidecar
 
@@ -82,6 +82,24 @@ def granted_before(pod: Pod) -> Granted | None:
             resources = replace(resources, requests=status.allocated_resources, limits=status.resources.limits)
         found[container.name] = resources
     return None if found == wanted(pod) else found
+
+
+def applied_before(pod: Pod, seen: Observation) -> dict[str, ResourceRequirements]:
+    """What the running containers of a pod that a kubelet takes over were given last, by container id.
+
+    The status tells it. Where the specification has changed since the status was written, what was given then may have been
+    changed too: a container that can be changed in place is given it once more.
+    """
+    told = {each.name: each for each in (*pod.status.container_statuses, *pod.status.init_container_statuses)}
+    is_old = pod.status.observed_generation != pod.metadata.generation
+    found: dict[str, ResourceRequirements] = {}
+    for container in resizable(pod):
+        record, status = seen.latest(container.name), told.get(container.name)
+        if record is None or not record.running or status is None or status.resources is None:
+            continue
+        in_place = all(each.restart_policy != "RestartContainer" for each in container.resize_policy)
+        found[record.id] = ResourceRequirements() if is_old and in_place else status.resources
+    return found
 
 
 def with_granted(pod: Pod, granted: Granted | None) -> Pod:
@@ -159,16 +177,16 @@ def resources_text(resources: ResourceRequirements) -> str:
 
 
 def wider(ones: GroupLimits, others: GroupLimits) -> GroupLimits:
-    """Limits that hold both for what was and for what comes."""
+    """Limits that hold both for what was and for what comes; where either is not limited, none."""
     return GroupLimits(
-        _most(ones.cpu_shares, others.cpu_shares),
+        max(ones.cpu_shares or 0, others.cpu_shares or 0) or None,
         _most(ones.cpu_quota_us, others.cpu_quota_us),
         _most(ones.memory_bytes, others.memory_bytes),
     )
 
 
-def _most(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else max(one, other)
+def _most(one: int | None, other: int | None) -> int:
+    return UNLIMITED if one is None or other is None else max(one, other)
 
 
 def _of(resources: ResourceRequirements, name: str) -> tuple[Quantity | None, Quantity | None]:

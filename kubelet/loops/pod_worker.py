@@ -90,7 +90,7 @@ class PodWorker:
         self._troubles: dict[str, Trouble] = {}
         self._waiting: dict[str, Waiting] = {}
         self._config: cri.PodSandboxConfig | None = None
-        self._resizing = Resizing(kit, pod)
+        self._resizing = Resizing(kit, pod, seen)
         self._retry_s = _RETRY_FIRST_S
         self._chores: set[asyncio.Task[None]] = set()
         self.busy = False

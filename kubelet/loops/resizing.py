@@ -1,10 +1,10 @@
 """What a pod worker keeps of its pod's resizes: what was granted and what was applied; the decisions are in `core.resizing`.
 
 Nothing is kept for a pod that has what it asks for. A kubelet that comes back takes from the pod's status what had been
-granted, and from the containers what they were made with; what had been applied in place is applied once more.
+granted and applied.
 """
 
-from apimachinery.kinds import Pod, ResourceRequirements
+from apimachinery.kinds import Pod
 from kubelet.core import resizing
 from kubelet.core.cgroups import container_resources
 from kubelet.core.model import Observation
@@ -18,12 +18,12 @@ _RETRY_S = 5.0
 class Resizing:
     """The resizes of one pod."""
 
-    def __init__(self, kit: Kit, pod: Pod) -> None:
+    def __init__(self, kit: Kit, pod: Pod, seen: Observation) -> None:
         self._kit = kit
         self._granted: Granted | None = resizing.granted_before(pod)
         """None: what the specification asks for."""
         self._undecided = self._granted is not None
-        self._applied: dict[str, ResourceRequirements] = {}
+        self._applied = resizing.applied_before(pod, seen)
         self._failed_at_s: float | None = None
         self.told = Told(applied=self._applied)
 

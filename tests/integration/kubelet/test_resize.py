@@ -1,11 +1,13 @@
 """Resizes on a real containerd: in place, by restart, and when there is no room."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from apimachinery.codec import convert
 from apimachinery.kinds import Pod, PodCondition, ResourceRequirements
+from tests.support.containerd import PrivateContainerd, inside
 from tests.support.kubelet_node import SLEEPER, TestNode, eventually, until
 
 OnNode = Callable[[Callable[[TestNode], object]], None]
@@ -167,3 +169,43 @@ def test_memory_in_use_is_not_taken_away(on_node: OnNode) -> None:
         await until(lambda: has(node, "p", memory="16Mi"), 20.0, show=lambda: node.pod("p"))
 
     on_node(scenario)
+
+
+def test_a_kubelet_that_comes_back_goes_on(containerd: PrivateContainerd) -> None:
+    """What was applied stays, what was asked for meanwhile is granted, and what had no room still has none."""
+
+    async def body() -> None:
+        node = TestNode(containerd)
+        async with node.running():
+            assert node.kubelet is not None
+            whole = int(float(str(node.kubelet.kit.settings.allocatable["cpu"])))
+            for name in ("p", "q"):
+                await node.create(name, containers=[container()])
+                await node.phase(name, "Running")
+            await resize(node, "p", cpu="1")
+            await resize(node, "q", cpu=str(whole + 1))
+            await until(lambda: has(node, "p", cpu="1") and pending(node, "q") is not None)
+            before = [node.container(name) for name in ("p", "q")]
+        async with node.running():
+            await asyncio.sleep(0.5)  # time to do something wrong
+            assert has(node, "p", cpu="1")
+            assert has(node, "q")
+            assert (await own_limits(node, "p"))[0] == 100_000
+            assert (await own_limits(node, "q"))[0] == 50_000
+            condition = pending(node, "q")
+            assert condition is not None
+            assert condition.reason == "Infeasible"
+        await resize(node, "p", cpu="250m")
+        await resize(node, "q", cpu="750m")
+        async with node.running():
+            await until(lambda: has(node, "p", cpu="250m") and has(node, "q", cpu="750m"), show=lambda: node.pod("q"))
+            assert (await own_limits(node, "p"))[0] == 25_000
+            assert (await own_limits(node, "q"))[0] == 75_000
+            await until(lambda: pending(node, "q") is None)
+            after = [node.container(name) for name in ("p", "q")]
+            assert [each and (each.container_id, each.restart_count) for each in after] == [
+                each and (each.container_id, each.restart_count) for each in before
+            ]
+            await node.empty()
+
+    inside(containerd.pid, body)

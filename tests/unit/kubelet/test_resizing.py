@@ -9,7 +9,7 @@ import pytest
 from apimachinery.codec import convert
 from apimachinery.kinds import Pod, ResourceRequirements
 from kubelet.core import model, resizing
-from kubelet.core.cgroups import GroupLimits
+from kubelet.core.cgroups import UNLIMITED, GroupLimits
 from kubelet.core.model import ContainerRecord
 from kubelet.core.resizing import DEFERRED, INFEASIBLE, Pending, Told
 from kubelet.core.status import StatusInputs, pod_status, status_patch
@@ -125,9 +125,26 @@ def test_what_had_been_granted_is_read_from_the_status() -> None:
     assert resizing.with_granted(told(old, old), granted).spec == pod("1").spec
 
 
+def test_what_had_been_applied_is_read_from_the_status_unless_that_is_old() -> None:
+    old = {"cpu": "1", "memory": "1Gi"}
+    status = {"name": "c", "resources": {"limits": old, "requests": old}}
+    seen = make_seen(made_with(cpu="2", memory="1Gi"))
+    current = pod("2", status={"containerStatuses": [status], "observedGeneration": 1})
+    assert resizing.applied_before(current, seen) == {"c-0": resources(**old)}
+    stale = pod("2", status={"containerStatuses": [status], "observedGeneration": 0})
+    applied = resizing.applied_before(stale, seen)
+    assert applied == {"c-0": ResourceRequirements()}
+    assert [each.restart for each in resizing.steps(stale, seen, applied)] == [False]
+    policy = {"resizePolicy": [{"resourceName": "memory", "restartPolicy": "RestartContainer"}]}
+    careful = pod("2", status={"containerStatuses": [status], "observedGeneration": 0}, container=policy)
+    assert resizing.applied_before(careful, seen) == {"c-0": resources(**old)}
+    assert resizing.applied_before(current, make_seen()) == {}
+
+
 def test_the_group_is_as_wide_as_both() -> None:
     before, after = GroupLimits(100, 1000, 5), GroupLimits(50, 2000, None)
-    assert resizing.wider(before, after) == GroupLimits(100, 2000, None)
+    assert resizing.wider(before, after) == GroupLimits(100, 2000, UNLIMITED)
+    assert resizing.wider(after, before) == GroupLimits(100, 2000, UNLIMITED)
 
 
 def status_of(subject: Pod, record: ContainerRecord, told: Told) -> Any:
