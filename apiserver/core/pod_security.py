@@ -9,8 +9,9 @@ Source: the Kubernetes pages "Pod Security Admission" and "Pod Security Standard
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -37,6 +38,16 @@ LATEST = "latest"
 MODES = ("enforce", "audit", "warn")
 _NEWEST = 10_000
 _VERSION = re.compile(r"v1\.(0|[1-9][0-9]{0,3})")
+
+
+_TEMPLATES: Mapping[type[Object], Callable[[Any], PodTemplateSpec | None]] = {
+    PodTemplate: lambda obj: obj.template,
+    CronJob: lambda obj: obj.spec.job_template.spec.template,
+    **dict.fromkeys(
+        (ReplicationController, Deployment, ReplicaSet, StatefulSet, DaemonSet, Job), lambda obj: obj.spec.template
+    ),
+}
+"""Where the kinds that make pods keep the template of them."""
 
 
 class Standard(msgspec.Struct, frozen=True):
@@ -97,19 +108,11 @@ def warning(standard: Standard, found: Sequence[Finding]) -> str:
 
 def subject_of(obj: Object) -> Subject | None:
     """The pod that an object is or would make; None for objects that make none."""
-    match obj:
-        case Pod():
-            return Subject(obj.spec, obj.metadata.annotations)
-        case PodTemplate():
-            return _of_template(obj.template)
-        case ReplicationController():
-            return _of_template(obj.spec.template) if obj.spec.template is not None else None
-        case Deployment() | ReplicaSet() | StatefulSet() | DaemonSet() | Job():
-            return _of_template(obj.spec.template)
-        case CronJob():
-            return _of_template(obj.spec.job_template.spec.template)
-        case _:
-            return None
+    if isinstance(obj, Pod):
+        return Subject(obj.spec, obj.metadata.annotations)
+    find = _TEMPLATES.get(type(obj))
+    template = find(obj) if find is not None else None
+    return Subject(template.spec, template.metadata.annotations) if template is not None else None
 
 
 def is_relevant(new: Pod, old: Pod) -> bool:
@@ -169,10 +172,6 @@ def _checks(level: str, minor: int) -> tuple[Check, ...]:
 
 def _as_of(forms: Sequence[tuple[int, Check]], minor: int) -> Check | None:
     return next((check for since, check in reversed(forms) if since <= minor), None)
-
-
-def _of_template(template: PodTemplateSpec) -> Subject:
-    return Subject(template.spec, template.metadata.annotations)
 
 
 def _images(pod: Pod) -> tuple[list[tuple[str, str]], ...]:
