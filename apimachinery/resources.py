@@ -107,6 +107,8 @@ SUBRESOURCES: Mapping[str, Subresource] = {
     "scale": Subresource(("get", "patch", "update"), "autoscaling", "v1", "Scale"),
     "binding": Subresource(("create",), "", "v1", "Binding"),
     "eviction": Subresource(("create",), "policy", "v1", "Eviction"),
+    "ephemeralcontainers": Subresource(("get", "patch", "update")),
+    "resize": Subresource(("get", "patch", "update")),
     "finalize": Subresource(("update",)),
     "approval": Subresource(("get", "patch", "update")),
     "log": Subresource(("get",), streams=True),
@@ -143,7 +145,8 @@ def _storage(plural: str, cls: type[Object], *, namespaced: bool = False, **more
     )
 
 
-POD_SUBRESOURCES = ("status", "binding", "eviction", "log", "exec", "attach", "portforward", "proxy")
+POD_PARTS = ("status", "ephemeralcontainers", "resize")
+POD_SUBRESOURCES = (*POD_PARTS, "binding", "eviction", "log", "exec", "attach", "portforward", "proxy")
 
 NAMESPACES = _core("namespaces", kinds.Namespace, namespaced=False, short_names=("ns",), subresources=("status", "finalize"))
 NODES = _core("nodes", kinds.Node, namespaced=False, short_names=("no",), subresources=("status", "proxy"))

@@ -176,11 +176,11 @@ class Api:
                 return await self._pods.bind(request)
             case "eviction", Verb.CREATE:
                 return await self._evictions.evict(request)
-            case "status" | "approval" | "finalize", Verb.GET:
+            case "status" | "approval" | "finalize" | "ephemeralcontainers" | "resize", Verb.GET:
                 return await self._reading.get(request)
-            case "status" | "approval" | "finalize", Verb.UPDATE:
+            case "status" | "approval" | "finalize" | "ephemeralcontainers" | "resize", Verb.UPDATE:
                 return await self._objects.update(request)
-            case "status" | "approval", Verb.PATCH:
+            case "status" | "approval" | "ephemeralcontainers" | "resize", Verb.PATCH:
                 return await self._patch(request)
             case subresource, Verb.CONNECT if subresource in CONNECT_SUBRESOURCES:
                 return await self._connections.open(request)

@@ -38,6 +38,7 @@ from controller_manager.shared.context import Context, Informers, Recorder, buil
 from controller_manager.shared.loop import Controller
 from controller_manager.shared.metrics import Metrics
 from controller_manager.taint_eviction.controller import TaintEvictionController
+from controller_manager.volume_protection.controller import ClaimProtectionController, VolumeProtectionController
 
 NAME = "kube-controller-manager"
 SYNC_TIMEOUT_S = 60.0
@@ -106,6 +107,8 @@ def build_controllers(config: ControllerManagerConfiguration, context: Context) 
         ServiceAccountController(context),
         ResourceQuotaController(context),
         ClusterRoleAggregationController(context),
+        ClaimProtectionController(context),
+        VolumeProtectionController(context),
     ]
     if config.root_ca_file:
         controllers.append(RootCaController(context, certificate=Path(config.root_ca_file).read_text()))

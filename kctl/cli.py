@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cordon": ("kctl.commands.nodes:cordon", "Keep new pods away from a node"),
     "cp": ("kctl.commands.copy:copy", "Copy files to and from containers"),
     "create": ("kctl.commands.create:create", "Create objects from manifests or from options"),
+    "debug": ("kctl.commands.debug:debug", "Look into a pod or a node with a container of one's own"),
     "delete": ("kctl.commands.delete:delete", "Delete objects"),
     "describe": ("kctl.commands.describe:describe", "Show an object, its parts and its events for people"),
     "diff": ("kctl.commands.diff:diff", "Show what an apply would change"),

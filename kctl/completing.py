@@ -16,7 +16,7 @@ from kctl.session import Session
 REQUEST_TIMEOUT = "3s"
 Offer = Callable[[Session, click.Context, str], Iterable[str]]
 
-POD_COMMANDS = frozenset({"exec", "attach", "logs", "port-forward"})
+POD_COMMANDS = frozenset({"exec", "attach", "logs", "port-forward", "debug"})
 NODE_COMMANDS = frozenset({"cordon", "drain", "uncordon", "taint"})
 
 

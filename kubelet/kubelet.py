@@ -89,6 +89,8 @@ class Kubelet:
             clock=clock,
             rng=rng,
             start_slots=asyncio.Semaphore(settings.parallel_starts),
+            committed=lambda uid: self.manager.committed(uid),
+            room_freed=lambda: self.manager.room_freed(),
             network_problem=self.health.network_problem,
         )
         self.manager = PodManager(self.kit, self._pods, self.health.doubt)

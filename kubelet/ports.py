@@ -22,7 +22,7 @@ from kubelet.core.model import (
 from kubelet.core.network import Route
 from kubelet.core.node import Pressure
 from kubelet.core.volumes import FileContent
-from proto.gen.cri_pb2 import ContainerConfig, PodSandboxConfig
+from proto.gen.cri_pb2 import ContainerConfig, LinuxContainerResources, PodSandboxConfig
 
 
 class RuntimeFailureError(Exception):
@@ -102,6 +102,9 @@ class Runtime(ImageRuntime, Protocol):
 
     async def list_containers(self) -> list[ContainerRecord]:
         """All containers, without exit details."""
+
+    async def update_resources(self, container_id: str, resources: LinuxContainerResources) -> None:
+        """Change what a running container may use; what is zero stays as it is."""
 
     async def reopen_log(self, container_id: str) -> None:
         """Have the runtime write to a new file under the log path."""

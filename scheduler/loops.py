@@ -26,7 +26,7 @@ from apimachinery.verdict import Verdict
 from scheduler.core.columns import Columns, Usage
 from scheduler.core.evaluate import Attempt, Evaluator, rejectors, verdict
 from scheduler.core.queue import ClusterEvent, SchedulingQueue, Waiting
-from scheduler.core.requirements import of_pod
+from scheduler.core.requirements import is_resized, of_pod
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class Scheduler:
             assert old is not None
             self._pod_gone(old)
         elif new.spec.node_name:
-            self._pod_placed(new)
+            self._pod_placed(new, old)
         elif self._is_ours(new):
             self._queue.add(new, self._clock.monotonic())
             self._wake.set()
@@ -123,13 +123,17 @@ class Scheduler:
         mine = (spec.scheduler_name or "default-scheduler") == self._name
         return mine and pod.metadata.deletion_timestamp is None and not spec.scheduling_gates
 
-    def _pod_placed(self, pod: Pod) -> None:
+    def _pod_placed(self, pod: Pod, old: Pod | None) -> None:
         uid = pod.metadata.uid
         self._assumed.discard(uid)
         self._queue.remove(uid)
         if self._columns.place_of(uid) != pod.spec.node_name:
             self._columns.place(_usage(pod), pod.spec.node_name)
             self._happened(ClusterEvent.POD_PLACED)
+        elif old is not None and is_resized(pod, old) and (usage := _usage(pod)).requirements != of_pod(old):
+            self._columns.displace(uid)
+            self._columns.place(usage, pod.spec.node_name)
+            self._happened(ClusterEvent.POD_GONE)  # there may be room now that there was not
 
     def _pod_gone(self, pod: Pod) -> None:
         uid = pod.metadata.uid

@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 
 from apimachinery import quota_usage
-from apimachinery.kinds import Pod, ResourceQuota
+from apimachinery.kinds import Pod, ResourceQuota, ResourceRequirements
 from apimachinery.kinds.base import Quantity
 from apimachinery.kinds.object import Object
 from apimachinery.quantity import difference, total
@@ -28,8 +28,8 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 def growth(row: Resource, new: Object, old: Object | None, now: datetime) -> dict[str, Quantity]:
-    """What the namespace uses more once `new` is stored in place of `old`; pods are charged once, when they are made."""
-    if old is not None and isinstance(new, Pod):
+    """What the namespace uses more once `new` is stored in place of `old`; of a pod that exists only its resources can grow."""
+    if isinstance(old, Pod) and isinstance(new, Pod) and _resources(old) == _resources(new):
         return {}
     after = quota_usage.usage(row, new, now)
     before = quota_usage.usage(row, old, now) if old is not None else {}
@@ -62,6 +62,10 @@ def assess(
         sentence = f"exceeded quota: {quota.metadata.name}, requested: {requested}, used: {used}, limited: {limited}"
         return Refusal(sentence)
     return due
+
+
+def _resources(pod: Pod) -> list[ResourceRequirements]:
+    return [container.resources for container in (*pod.spec.init_containers, *pod.spec.containers)]
 
 
 def _listed(names: Iterable[str], amounts: Amounts) -> str:

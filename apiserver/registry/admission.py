@@ -7,6 +7,9 @@ validation.
 - DefaultTolerationSeconds: a pod tolerates a node that is not ready or unreachable for a configured time.
 - Priority, RuntimeClass: see `classes`.
 - LimitRanger: containers get the defaults of their namespace's LimitRanges; a valid object that breaks their bounds is refused.
+- PodSecurity: see `pod_security`.
+- DefaultStorageClass: a claim that names no class gets the one that is marked as the default.
+- StorageObjectInUseProtection: claims and volumes get the finalizers that keep them while they are used.
 
 LimitRanges are taken as the watch cache has them: a namespace that has none costs nothing, and one that was made a moment ago
 may not count yet.
@@ -16,15 +19,16 @@ Source: the Kubernetes page "Admission Control in Kubernetes".
 
 from collections.abc import Iterator
 
-from apimachinery import codec, errors
+from apimachinery import codec, errors, protection
 from apimachinery.errors import ApiError
-from apimachinery.kinds import LimitRange, Namespace, PersistentVolumeClaim, Pod, PriorityClass, Toleration
+from apimachinery.kinds import LimitRange, Namespace, PersistentVolumeClaim, Pod, PriorityClass, StorageClass, Toleration
 from apimachinery.kinds.meta import StatusCause, StatusDetails
 from apimachinery.kinds.object import Object
-from apimachinery.resources import LIMIT_RANGES, NAMESPACES, Resource
-from apiserver.core import limit_ranges
+from apimachinery.resources import LIMIT_RANGES, NAMESPACES, STORAGE_CLASSES, Resource
+from apiserver.core import default_classes, limit_ranges
 from apiserver.registry.classes import Classes
 from apiserver.registry.current import Current, Reader
+from apiserver.registry.pod_security import PodSecurity
 
 NOT_READY = "node.kubernetes.io/not-ready"
 UNREACHABLE = "node.kubernetes.io/unreachable"
@@ -38,6 +42,7 @@ class Admission:
         self._reader = reader
         self._toleration_s = toleration_s
         self._classes = Classes(reader)
+        self._pod_security = PodSecurity(reader)
 
     async def admit_create(self, resource: Resource, obj: Object) -> None:
         """Complete `obj` in place; raises ApiError 403 or 404."""
@@ -50,13 +55,21 @@ class Admission:
                 limit_ranges.complete(obj, limit_range)
         if isinstance(obj, PriorityClass):
             self._classes.admit_class(obj)
+        if isinstance(obj, PersistentVolumeClaim) and not default_classes.names_class(obj):
+            self._give_class(obj)
+        protection.protect(obj)
 
-    def admit_valid(self, resource: Resource, new: Object, old: Object | None) -> None:
-        """Refuse a valid object, or a valid change of `old`, that is out of the bounds of its namespace: ApiError 403.
+    async def admit_valid(self, resource: Resource, new: Object, old: Object | None, subresource: str) -> tuple[str, ...]:
+        """Refuse a valid object, or a valid change of `old`, that its namespace does not allow: ApiError 403; else warnings."""
+        if subresource in ("", "resize"):
+            self._require_bounds(resource, new, old, resized=bool(subresource))
+        elif subresource != "ephemeralcontainers":
+            return ()
+        return await self._pod_security.admit(resource, new, old)
 
-        The resources of pods that exist are not what their LimitRanges decide about.
-        """
-        if old is not None and (isinstance(old, Pod) or old.metadata.deletion_timestamp):
+    def _require_bounds(self, resource: Resource, new: Object, old: Object | None, *, resized: bool) -> None:
+        """The resources of pods that exist are what their LimitRanges decide about only when they change."""
+        if old is not None and ((isinstance(old, Pod) and not resized) or old.metadata.deletion_timestamp):
             return
         if not isinstance(new, Pod | PersistentVolumeClaim):
             return
@@ -72,6 +85,13 @@ class Admission:
     def _limit_ranges(self, obj: Object) -> Iterator[LimitRange]:
         for each in self._reader.view(LIMIT_RANGES, obj.metadata.namespace):
             yield codec.decode(LimitRange, each.data)
+
+    def _give_class(self, claim: PersistentVolumeClaim) -> None:
+        """Classes that are not the default cost no decoding."""
+        marked = (each.data for each in self._reader.view(STORAGE_CLASSES) if b"is-default-class" in each.data)
+        found = default_classes.default_class(codec.decode(StorageClass, data) for data in marked)
+        if found is not None:
+            claim.spec.storage_class_name = found.metadata.name
 
     async def _require_namespace(self, resource: Resource, namespace: str, name: str) -> None:
         cached = self._reader.glimpse(NAMESPACES, "", namespace)

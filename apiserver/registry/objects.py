@@ -119,9 +119,9 @@ class Objects:
         strategy.prepare_create(obj)
         strategy.sign(obj, None, request.user, self._clock.now())
         _require_valid(resource, obj, strategy.validate(obj))
-        self._admission.admit_valid(resource, obj, None)
+        told = await self._admission.admit_valid(resource, obj, None, "")
         self._privileges.admit(request, obj, None)
-        return await self._store_new(request, obj, generated, (*warnings, *strategy.warnings(obj)))
+        return await self._store_new(request, obj, generated, (*warnings, *strategy.warnings(obj), *told))
 
     async def update(self, request: Request) -> Document:
         """Replace an object; raises ApiError 400, 404, 409 or 422."""
@@ -257,7 +257,7 @@ class Objects:
 
         async def settle(current: Current) -> Outcome:
             outcome = await decide(current, reservation)
-            if isinstance(outcome, Put) and not request.subresource:
+            if isinstance(outcome, Put) and request.subresource in ("", "resize"):
                 await account.charge(outcome.obj, current, dry_run=dry_run)
             return outcome
 
@@ -312,8 +312,7 @@ class Objects:
         if reservation is not None and not subresource:
             guards = await reservation.prepare(new, old, dry_run=request.options.dry_run)
         _require_valid(resource, new, strategy.validate_update(new, old, subresource))
-        if not subresource:
-            self._admission.admit_valid(resource, new, old)
+        told = await self._admission.admit_valid(resource, new, old, subresource)
         self._privileges.admit(request, new, old)
         if deletion.is_released(new):
             return Drop(new)
@@ -322,7 +321,7 @@ class Objects:
             if owners == before or not (before or ownership.is_applied(owners)):
                 return Leave()  # it need not be noted that nobody was known to own what nobody applied now
         new.metadata.managed_fields = owners
-        return Put(new, guards)
+        return Put(new, guards, told)
 
     def _decode_new(self, request: Request) -> tuple[Object, tuple[str, ...]]:
         """The new object in a body, as it is to be stored; a form may ask more of new objects than the stored one does."""
@@ -370,7 +369,7 @@ async def _give_back(reservation: Reservation | None, error: ApiError) -> None:
 
 def document(written: Written, warnings: tuple[str, ...]) -> Document:
     """The answer to a change."""
-    return Document(written.data, written.revision, 200, warnings)
+    return Document(written.data, written.revision, 200, (*warnings, *written.warnings))
 
 
 def _deleted(resource: Resource, name: str, written: Written) -> Document:

@@ -25,10 +25,11 @@ ATTEMPTS_MAX = 20
 
 
 class Put(msgspec.Struct, frozen=True):
-    """Write this object in place of the current one."""
+    """Write this object in place of the current one; the warnings are for whoever asked for it."""
 
     obj: Object
     guards: tuple[port.Guard, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Drop(msgspec.Struct, frozen=True):
@@ -51,6 +52,7 @@ class Written(msgspec.Struct, frozen=True):
     revision: int
     removed: bool = False
     changed: bool = True
+    warnings: tuple[str, ...] = ()
 
 
 class ObjectStore:
@@ -136,7 +138,7 @@ class ObjectStore:
             stored = codec.encode_stored(outcome.obj)
             guards = (*guards, *outcome.guards)
             revision = await self.storage.update(current.key, stored, expected_revision=current.revision, guards=guards)
-            return Written(codec.splice_revision(stored, revision), revision)
+            return Written(codec.splice_revision(stored, revision), revision, warnings=outcome.warnings)
         revision = await self.storage.delete(current.key, expected_revision=current.revision, guards=guards)
         last = current.data if outcome.obj is None else codec.splice_revision(codec.encode_stored(outcome.obj), revision)
         return Written(last, revision, removed=True)
@@ -146,5 +148,7 @@ def preview(outcome: Outcome, current: Current) -> Written:
     """What the caller would see, without a write: the current revision stays."""
     if isinstance(outcome, Put):
         stored = codec.encode_stored(outcome.obj)
-        return Written(codec.splice_revision(stored, current.revision), current.revision, changed=False)
+        return Written(
+            codec.splice_revision(stored, current.revision), current.revision, changed=False, warnings=outcome.warnings
+        )
     return Written(current.data, current.revision, removed=isinstance(outcome, Drop), changed=False)

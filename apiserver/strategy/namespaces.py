@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from apimachinery import names
 from apimachinery.errors import FieldError
 from apimachinery.kinds import Namespace, NamespaceStatus
+from apiserver.core.pod_security import read_policy
 from apiserver.strategy.base import Strategy
 from apiserver.strategy.meta import validate_finalizer_name
 
@@ -40,6 +41,14 @@ class NamespaceStrategy(Strategy[Namespace]):
     def check(self, obj: Namespace) -> Iterator[FieldError]:
         for index, name in enumerate(obj.spec.finalizers):
             yield from validate_finalizer_name(name, f"spec.finalizers[{index}]")
+
+    def validate(self, obj: Namespace) -> list[FieldError]:
+        return [*super().validate(obj), *read_policy(obj.metadata.labels)[1]]
+
+    def check_update(self, new: Namespace, old: Namespace, subresource: str) -> Iterator[FieldError]:
+        """Labels that were wrong before may stay so."""
+        wrong = read_policy(new.metadata.labels)[1]
+        return iter(wrong if wrong != read_policy(old.metadata.labels)[1] else ())
 
     def check_status_update(self, new: Namespace, old: Namespace) -> Iterator[FieldError]:
         phase, going = new.status.phase, new.metadata.deletion_timestamp is not None

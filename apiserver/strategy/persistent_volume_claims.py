@@ -11,12 +11,12 @@ from apimachinery.errors import FieldError
 from apimachinery.kinds import PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimStatus
 from apimachinery.kinds.base import Quantity
 from apimachinery.quantity import parse_quantity
+from apiserver.core.default_classes import CLASS_ANNOTATION
 from apiserver.strategy.base import Strategy
 from apiserver.strategy.checks import Errors, optional_one_of, unchanged
 from apiserver.strategy.claim_spec import default_claim_spec, validate_claim_spec
 from apiserver.strategy.quantities import canonicalize, is_quantity, validate_resource_list
 
-CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
 PHASES = ("Bound", "Lost", "Pending")
 
 

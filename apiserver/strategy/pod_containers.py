@@ -92,7 +92,7 @@ def _validate_container(container: AnyContainer, path: str, pod: _Pod) -> Errors
     yield from _validate_mounts(container, f"{path}.volumeMounts", pod)
     yield from _validate_devices(container, f"{path}.volumeDevices", pod)
     yield from validate_requirements(f"{path}.resources", container.resources, pod.claims)
-    yield from _validate_resize_policy(container, f"{path}.resizePolicy")
+    yield from _validate_resize_policy(container, f"{path}.resizePolicy", pod)
     if container.security_context is not None:
         yield from validate_container_security(container.security_context, f"{path}.securityContext")
 
@@ -275,7 +275,7 @@ def _validate_device_volume(device: VolumeDevice, path: str, pod: _Pod, used: se
     used.add(device.name)
 
 
-def _validate_resize_policy(container: AnyContainer, path: str) -> Errors:
+def _validate_resize_policy(container: AnyContainer, path: str, pod: _Pod) -> Errors:
     seen = set()
     for index, policy in enumerate(container.resize_policy):
         where = f"{path}[{index}]"
@@ -284,3 +284,6 @@ def _validate_resize_policy(container: AnyContainer, path: str) -> Errors:
         seen.add(policy.resource_name)
         yield from one_of(f"{where}.resourceName", policy.resource_name, ("cpu", "memory"))
         yield from one_of(f"{where}.restartPolicy", policy.restart_policy, ("NotRequired", "RestartContainer"))
+        if policy.restart_policy == "RestartContainer" and pod.spec.restart_policy == "Never":
+            detail = "must be 'NotRequired' when `restartPolicy` is 'Never'"
+            yield FieldError.invalid(f"{where}.restartPolicy", policy.restart_policy, detail)

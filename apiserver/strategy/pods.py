@@ -1,22 +1,19 @@
-"""Pods: what is decided when one is created, and its quality of service.
+"""Pods: what is decided when one is created or changed.
 
-Source: the Kubernetes pages "Pod Lifecycle" and "Pod Quality of Service Classes".
+Source: the Kubernetes page "Pod Lifecycle".
 """
 
 from collections.abc import Iterator
 
 from apimachinery.errors import FieldError
-from apimachinery.kinds import HostIP, Pod, PodIP, PodSpec, PodStatus, ResourceRequirements
-from apimachinery.kinds.base import Quantity
-from apimachinery.quantity import parse_quantity
+from apimachinery.kinds import HostIP, Pod, PodIP, PodStatus
 from apiserver.strategy.base import Strategy
 from apiserver.strategy.pod_defaults import default_pod_only, default_pod_spec
+from apiserver.strategy.pod_parts import PARTS, keep_all_but
+from apiserver.strategy.pod_qos import qos_class
 from apiserver.strategy.pod_spec import validate_pod_spec
 from apiserver.strategy.pod_updates import validate_binding, validate_spec_update, validate_status_update
 from apiserver.strategy.pod_warnings import pod_spec_warnings
-from apiserver.strategy.quantities import is_quantity
-
-QOS_RESOURCES = ("cpu", "memory")
 
 
 class PodStrategy(Strategy[Pod]):
@@ -34,6 +31,8 @@ class PodStrategy(Strategy[Pod]):
         default_pod_only(obj.spec)
 
     def prepare_update(self, new: Pod, old: Pod, subresource: str) -> None:
+        if subresource in PARTS:
+            keep_all_but(PARTS[subresource], new, old)
         super().prepare_update(new, old, subresource)
         if subresource == "status":
             new.status.qos_class = new.status.qos_class or old.status.qos_class
@@ -59,6 +58,8 @@ class PodStrategy(Strategy[Pod]):
     def check_update(self, new: Pod, old: Pod, subresource: str) -> Iterator[FieldError]:
         if subresource == "binding":
             return validate_binding(new, old)
+        if subresource in PARTS:
+            return PARTS[subresource].validate(new, old)
         return validate_spec_update(new.spec, old.spec, "spec")
 
     def check_status_update(self, new: Pod, old: Pod) -> Iterator[FieldError]:
@@ -75,32 +76,6 @@ class PodStrategy(Strategy[Pod]):
             return max(requested, 0) if requested >= 0 else 1
         asked = obj.spec.termination_grace_period_seconds
         return 30 if asked is None else asked if asked >= 0 else 1
-
-
-def qos_class(spec: PodSpec) -> str:
-    """Guaranteed when every container limits CPU and memory and asks for as much; BestEffort when none says anything."""
-    lists = [container.resources for container in (*spec.containers, *spec.init_containers)]
-    if spec.resources is not None and (_given(spec.resources.limits) or _given(spec.resources.requests)):
-        lists = [spec.resources]
-    if not any(_given(each.limits) or _given(each.requests) for each in lists):
-        return "BestEffort"
-    return "Guaranteed" if all(map(_is_guaranteed, lists)) else "Burstable"
-
-
-def _is_guaranteed(resources: ResourceRequirements) -> bool:
-    requests, limits = _given(resources.requests), _given(resources.limits)
-    return limits.keys() == set(QOS_RESOURCES) and all(
-        parse_quantity(requests.get(name, limit)) == parse_quantity(limit) for name, limit in limits.items()
-    )
-
-
-def _given(resources: dict[str, Quantity]) -> dict[str, Quantity]:
-    """CPU and memory, where they are more than nothing."""
-    return {
-        name: resources[name]
-        for name in QOS_RESOURCES
-        if name in resources and is_quantity(resources[name]) and parse_quantity(resources[name]) > 0
-    }
 
 
 def _agree_on_addresses(status: PodStatus) -> None:

@@ -18,6 +18,7 @@ from apimachinery.kinds import (
     Namespace,
     Node,
     Object,
+    PersistentVolume,
     PersistentVolumeClaim,
     Pod,
     PodDisruptionBudget,
@@ -72,6 +73,7 @@ class Informers:
     service_accounts: Informer[ServiceAccount]
     leases: Informer[Lease]
     pod_disruption_budgets: Informer[PodDisruptionBudget]
+    persistent_volumes: Informer[PersistentVolume]
     persistent_volume_claims: Informer[PersistentVolumeClaim]
     resource_quotas: Informer[ResourceQuota]
     cluster_roles: Informer[ClusterRole]
@@ -98,6 +100,7 @@ def build_informers(client: Client, rng: random.Random) -> Informers:
         deployments=Informer(client, Deployment, rng=rng),
         leases=Informer(client, Lease, rng=rng),
         pod_disruption_budgets=Informer(client, PodDisruptionBudget, rng=rng),
+        persistent_volumes=Informer(client, PersistentVolume, rng=rng),
         persistent_volume_claims=Informer(client, PersistentVolumeClaim, rng=rng),
         resource_quotas=Informer(client, ResourceQuota, rng=rng),
         cluster_roles=Informer(client, ClusterRole, rng=rng),

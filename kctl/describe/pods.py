@@ -51,6 +51,8 @@ def describe_pod(pod: Plain, around: Surroundings) -> Page:
     if spec.get("initContainers"):
         containers(page, "Init Containers", spec["initContainers"], status.get("initContainerStatuses"), pod)
     containers(page, "Containers", spec.get("containers") or (), status.get("containerStatuses"), pod)
+    if spec.get("ephemeralContainers"):
+        containers(page, "Ephemeral Containers", spec["ephemeralContainers"], status.get("ephemeralContainerStatuses"), pod)
     _readiness_gates(page, pod)
     conditions(page, status.get("conditions") or (), (("Type", "type"), ("Status", "status")))
     volumes(page, spec.get("volumes") or ())

@@ -12,7 +12,7 @@ import signal
 import time
 from pathlib import Path
 
-from kubelet.core.cgroups import PERIOD_US, GroupLimits, weight
+from kubelet.core.cgroups import PERIOD_US, UNLIMITED, GroupLimits, weight
 
 _MOUNT = Path("/sys/fs/cgroup")
 _WANTED = ("cpu", "memory", "pids", "cpuset", "io")
@@ -51,9 +51,10 @@ class CgroupTree:
         _hand_down(group)
         if limits.cpu_shares is not None:
             _write(group / "cpu.weight", str(weight(limits.cpu_shares)))
-        quota = "max" if limits.cpu_quota_us is None else str(limits.cpu_quota_us)
-        _write(group / "cpu.max", f"{quota} {PERIOD_US}")
-        _write(group / "memory.max", "max" if limits.memory_bytes is None else str(limits.memory_bytes))
+        if limits.cpu_quota_us is not None:
+            _write(group / "cpu.max", f"{_or_max(limits.cpu_quota_us)} {PERIOD_US}")
+        if limits.memory_bytes is not None:
+            _write(group / "memory.max", _or_max(limits.memory_bytes))
 
     def _ensure_split(self, path: str, limits: GroupLimits) -> None:
         cpu, memory = (self._mount / name / path.strip("/") for name in ("cpu", "memory"))
@@ -94,6 +95,10 @@ def _hand_down(group: Path) -> None:
             # a group that itself holds processes cannot hand controllers down; its children then go without
             with contextlib.suppress(OSError):
                 _write(group / "cgroup.subtree_control", f"+{name}")
+
+
+def _or_max(limit: int) -> str:
+    return "max" if limit == UNLIMITED else str(limit)
 
 
 def _write(path: Path, value: str) -> None:

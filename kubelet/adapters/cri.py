@@ -144,6 +144,10 @@ class CriRuntime:
         answer = await _call(self._runtime.ListContainers(cri.ListContainersRequest(), timeout=_QUESTION_TIMEOUT_S))
         return [_listed(each) for each in answer.containers]
 
+    async def update_resources(self, container_id: str, resources: cri.LinuxContainerResources) -> None:
+        request = cri.UpdateContainerResourcesRequest(container_id=container_id, linux=resources)
+        await _call(self._runtime.UpdateContainerResources(request, timeout=_QUESTION_TIMEOUT_S))
+
     async def reopen_log(self, container_id: str) -> None:
         request = cri.ReopenContainerLogRequest(container_id=container_id)
         await _call(self._runtime.ReopenContainerLog(request, timeout=_QUESTION_TIMEOUT_S))

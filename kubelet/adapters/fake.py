@@ -30,7 +30,7 @@ from kubelet.core.network import Route
 from kubelet.core.node import Pressure
 from kubelet.core.volumes import FileContent
 from kubelet.ports import RuntimeFailureError, RuntimeGoneError, RuntimeNotFoundError
-from proto.gen.cri_pb2 import ContainerConfig, PodSandboxConfig
+from proto.gen.cri_pb2 import ContainerConfig, LinuxContainerResources, PodSandboxConfig
 
 
 class FakeRuntime:
@@ -203,6 +203,12 @@ class FakeRuntime:
             replace(each, exit_code=0, finished_at=0, started_at=0, reason="", log_path="")
             for each in self._containers.values()
         ]
+
+    async def update_resources(self, container_id: str, resources: LinuxContainerResources) -> None:
+        await self._called("update_resources")
+        self._container(container_id)
+        for field, value in resources.ListFields():
+            setattr(self.configs[container_id].linux.resources, field.name, value)
 
     async def reopen_log(self, container_id: str) -> None:
         await self._called("reopen_log")

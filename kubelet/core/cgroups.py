@@ -17,12 +17,16 @@ PERIOD_US = 100_000
 _MINIMUM_QUOTA_US = 1000
 _MINIMUM_SHARES = 2
 _MAXIMUM_SHARES = 262_144
+UNLIMITED = -1
 GUARANTEED, BURSTABLE, BEST_EFFORT = "Guaranteed", "Burstable", "BestEffort"
 
 
 @dataclass(frozen=True, slots=True)
 class GroupLimits:
-    """What a pod's control group is set to; None leaves the kernel's default. CPU time in microseconds of each period."""
+    """What a pod's control group is set to; None leaves what is there, which for a new group is no limit; UNLIMITED lifts it.
+
+    CPU time in microseconds of each period.
+    """
 
     cpu_shares: int | None = None
     cpu_quota_us: int | None = None

@@ -12,6 +12,7 @@ from kubelet.core.cgroups import container_resources
 from kubelet.core.environment import ConfigError, expand
 from kubelet.core.model import ContainerKind, ImageRecord
 from kubelet.core.pods import full_name, grace_period_s, spec_hash
+from kubelet.core.resizing import resources_text
 from kubelet.core.sandboxes import namespace_options, pod_groups, pod_labels, seccomp
 from proto.gen import cri_pb2 as cri
 
@@ -50,6 +51,8 @@ class ContainerInputs:
     mounts: Sequence[cri.Mount]
     memory_capacity_bytes: int
     seccomp_directory: str = ""
+    target_id: str = ""
+    """The container at the runtime whose processes this one is to see."""
 
 
 def container_config(pod: Pod, container: Container, inputs: ContainerInputs) -> cri.ContainerConfig:
@@ -71,7 +74,7 @@ def container_config(pod: Pod, container: Container, inputs: ContainerInputs) ->
         tty=bool(container.tty),
         linux=cri.LinuxContainerConfig(
             resources=container_resources(pod, container, inputs.memory_capacity_bytes),
-            security_context=security(pod, container, inputs.image, inputs.seccomp_directory),
+            security_context=security(pod, container, inputs.image, inputs.seccomp_directory, inputs.target_id),
         ),
     )
     if any(each.container_path == "/dev/kmsg" for each in inputs.mounts):
@@ -89,7 +92,9 @@ def message_path(container: Container) -> str:
     return container.termination_message_path or DEFAULT_MESSAGE_PATH
 
 
-def security(pod: Pod, container: Container, image: ImageRecord, seccomp_directory: str) -> cri.LinuxContainerSecurityContext:
+def security(
+    pod: Pod, container: Container, image: ImageRecord, seccomp_directory: str, target_id: str = ""
+) -> cri.LinuxContainerSecurityContext:
     """The container's security context over the pod's; raises ConfigError."""
     of_pod = pod.spec.security_context or PodSecurityContext()
     own = container.security_context or SecurityContext()
@@ -101,7 +106,7 @@ def security(pod: Pod, container: Container, image: ImageRecord, seccomp_directo
     privileged = bool(own.privileged)
     context = cri.LinuxContainerSecurityContext(
         privileged=privileged,
-        namespace_options=namespace_options(pod),
+        namespace_options=_namespaces(pod, target_id),
         readonly_rootfs=bool(own.read_only_root_filesystem),
         supplemental_groups=pod_groups(pod),
         no_new_privs=own.allow_privilege_escalation is False,
@@ -117,6 +122,14 @@ def security(pod: Pod, container: Container, image: ImageRecord, seccomp_directo
         context.capabilities.drop_capabilities.extend(own.capabilities.drop)
     _set_user(context, user, group, image)
     return context
+
+
+def _namespaces(pod: Pod, target_id: str) -> cri.NamespaceOption:
+    """The pod's namespaces; where each container has processes of its own, those of the target."""
+    options = namespace_options(pod)
+    if target_id and options.pid == cri.CONTAINER:
+        options.pid, options.target_id = cri.TARGET, target_id
+    return options
 
 
 def _set_user(context: cri.LinuxContainerSecurityContext, user: int | None, group: int | None, image: ImageRecord) -> None:
@@ -148,7 +161,9 @@ def _check_non_root(pod: Pod, container: Container, user: int | None, image: Ima
 
 
 def _annotations(pod: Pod, container: Container, inputs: ContainerInputs) -> dict[str, str]:
+    resources = resources_text(container.resources)
     return {
+        **({model.RESOURCES: resources} if resources else {}),
         model.SPEC_HASH: spec_hash(container),
         model.RESTART_COUNT: str(inputs.restart_count),
         model.MESSAGE_PATH: message_path(container),

@@ -1,8 +1,8 @@
 """What the kubelet sees of the runtime: sandboxes, containers, and both of one pod together.
 
 A container carries everything needed to know it again after a restart of the kubelet in its labels (which pod, which container)
-and annotations (how often restarted, from which spec, how long it may take to stop). Times are nanoseconds since the epoch,
-zero where the runtime has none, as CRI has them.
+and annotations (how often restarted, from which spec, with which resources, how long it may take to stop). Times are
+nanoseconds since the epoch, zero where the runtime has none, as CRI has them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +19,7 @@ GRACE_PERIOD = "io.kubernetes.pod.terminationGracePeriod"
 MESSAGE_PATH = "io.kubernetes.container.terminationMessagePath"
 MESSAGE_POLICY = "io.kubernetes.container.terminationMessagePolicy"
 KIND = "io.kubernetes.container.kind"
+RESOURCES = "io.kubernetes.container.resources"
 
 
 class ContainerKind(StrEnum):

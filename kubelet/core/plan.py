@@ -3,6 +3,7 @@
 The plan is level-driven: it looks at the newest container of each name in the present sandbox, never at what was done before.
 Init containers run one after the other, each sidecar among them from its turn on; when the first ordinary container exists the
 others have had their turn. A container that ended is started again if its policy says so, once its back-off has passed.
+Ephemeral containers wait for no turn, run once, and do not keep a pod from being over.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from apimachinery.kinds import Container, Pod
 from kubelet.core.backoff import Backoff
 from kubelet.core.model import SPEC_HASH, ContainerKind, ContainerRecord, Observation, State
-from kubelet.core.pods import containers, is_sidecar, restart_policy, spec_hash
+from kubelet.core.pods import as_container, containers, is_sidecar, restart_policy, spec_hash
 
 NANOSECONDS = 1_000_000_000
 
@@ -36,6 +37,8 @@ class Start:
     kind: ContainerKind
     container: Container
     restart_count: int
+    target: str = ""
+    """Of an ephemeral container: the one whose processes it sees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,24 +165,30 @@ def _starts(
 ) -> tuple[list[Start], dict[str, Waiting], bool]:
     """Containers to start now, those in back-off, and whether the pod is over."""
     turn = _Turn(pod, seen, backoff, now_s)
+    if not _advance(turn, current, verdicts):
+        return [], {}, True
+    for ephemeral in pod.spec.ephemeral_containers:
+        last = seen.latest(ephemeral.name)
+        if (last is None and not _has_run(pod, ephemeral.name)) or (last is not None and last.state == State.CREATED):
+            turn.begin(ContainerKind.EPHEMERAL, as_container(ephemeral), last, ephemeral.target_container_name)
+    return turn.starts, turn.waiting, False
+
+
+def _advance(turn: "_Turn", current: Observation, verdicts: Mapping[str, Verdict]) -> bool:
+    """Begin what has its turn; False when the pod is over."""
     if not _initialize(turn, current, verdicts):
-        return turn.starts, turn.waiting, turn.over
+        return not turn.over
     alive = False
-    for container in pod.spec.containers:
+    for container in turn.pod.spec.containers:
         last = current.latest(container.name)
         if last is None or last.state == State.CREATED:
             # one that was made but not started (the kubelet died in between) is made anew
             alive |= turn.begin(ContainerKind.APP, container, last)
         elif last.running:
             alive = True
-        elif should_restart(pod, container, last):
+        elif should_restart(turn.pod, container, last):
             alive |= turn.begin(ContainerKind.APP, container, last)
-    if not alive:
-        return [], {}, True
-    for ephemeral in (each for kind, each in containers(pod) if kind == ContainerKind.EPHEMERAL):
-        if current.latest(ephemeral.name) is None:
-            turn.begin(ContainerKind.EPHEMERAL, ephemeral, None)
-    return turn.starts, turn.waiting, False
+    return alive
 
 
 @dataclass
@@ -194,7 +203,7 @@ class _Turn:
     waiting: dict[str, Waiting] = field(default_factory=dict)
     over: bool = False
 
-    def begin(self, kind: ContainerKind, container: Container, last: ContainerRecord | None) -> bool:
+    def begin(self, kind: ContainerKind, container: Container, last: ContainerRecord | None, target: str = "") -> bool:
         """Start it, or have it wait; always True: it is wanted."""
         if last is not None and last.over:
             key = backoff_key(self.pod, container)
@@ -205,8 +214,13 @@ class _Turn:
         newest = self.seen.latest(container.name)
         before = _previous_restarts(self.pod, container.name)
         count = newest.restart_count + 1 if newest is not None else before
-        self.starts.append(Start(kind, container, count))
+        self.starts.append(Start(kind, container, count, target))
         return True
+
+
+def _has_run(pod: Pod, name: str) -> bool:
+    """Whether an ephemeral container that the runtime does not know, or knows no more, ran."""
+    return any(each.name == name and each.container_id for each in pod.status.ephemeral_container_statuses)
 
 
 def _previous_restarts(pod: Pod, name: str) -> int:

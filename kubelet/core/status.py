@@ -29,6 +29,7 @@ from kubelet.core.backoff import go_duration
 from kubelet.core.model import ContainerKind, ContainerRecord, Observation, State
 from kubelet.core.plan import HEALTHY, Verdict, Waiting, initialized, should_restart, should_retry_init
 from kubelet.core.pods import as_container, full_name, is_sidecar, restart_policy
+from kubelet.core.resizing import CONDITIONS, IN_PROGRESS, PENDING, Told, given_to, steps
 
 OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 _EPOCH = "1970-01-01T00:00:00Z"
@@ -56,6 +57,7 @@ class StatusInputs:
     """All containers have ended for good."""
     verdict: tuple[str, str] | None = None
     """Reason and message when the pod as a whole was ended: DeadlineExceeded, Evicted."""
+    resize: Told = field(default_factory=Told)
 
 
 def pod_status(pod: Pod, seen: Observation, inputs: StatusInputs) -> PodStatus:
@@ -96,6 +98,8 @@ def status_patch(old: PodStatus, new: PodStatus) -> dict[str, Any]:
             changed = [each for each in value if known.get(each["type"]) != each]
             # a merged condition keeps what is not said of it anew, such as the reason that it no longer has
             patch[name] = [{**dict.fromkeys(known.get(each["type"], {})), **each} for each in changed]
+            gone = known.keys() & set(CONDITIONS) - {each["type"] for each in value}
+            patch[name] += [{"$patch": "delete", "type": each} for each in sorted(gone)]
         elif name in ("podIPs", "hostIPs") and before.get(name):
             patch[name] = [{"$patch": "replace"}, *value]
         else:
@@ -122,6 +126,10 @@ class _Builder:
         history = self.seen.history(container.name)
         before = self._previous(container.name)
         status = ContainerStatus(name=container.name, image=container.image, ready=False, started=False)
+        if container.resources.limits or container.resources.requests:
+            running = next((each for each in history if each.running), None)
+            status.allocated_resources = container.resources.requests
+            status.resources = container.resources if running is None else given_to(running, self.inputs.resize.applied)
         if before is not None:
             status.restart_count = before.restart_count
             status.last_state = before.last_state
@@ -183,6 +191,8 @@ class _Builder:
         if latest.running:
             verdict = self.inputs.verdicts.get(latest.id, HEALTHY)
             status.state = ContainerState(running=ContainerStateRunning(started_at=format_nanoseconds(latest.started_at)))
+            if kind == ContainerKind.EPHEMERAL:
+                return  # nobody waits for it
             status.started = verdict.started
             status.ready = verdict.started and verdict.ready and (kind != ContainerKind.INIT or is_sidecar(container))
         elif latest.over:
@@ -307,12 +317,26 @@ def _conditions(pod: Pod, seen: Observation, status: PodStatus, inputs: StatusIn
         containers_ready,
         PodCondition(type="PodScheduled", status="True"),
     ]
+    if not over:
+        wanted += _resize_conditions(pod, seen, inputs.resize)
     known = {each.type: each for each in pod.status.conditions}
     for condition in wanted:
         condition.observed_generation = pod.metadata.generation
         _keep_transition(condition, known.get(condition.type), inputs.now)
-    foreign = [each for each in pod.status.conditions if each.type not in OWN_CONDITIONS]
+    foreign = [each for each in pod.status.conditions if each.type not in OWN_CONDITIONS and each.type not in CONDITIONS]
     return [*wanted, *foreign]
+
+
+def _resize_conditions(pod: Pod, seen: Observation, resize: Told) -> list[PodCondition]:
+    """That a resize is waited for, or is under way; there are none for nearly every pod."""
+    found = []
+    if resize.pending is not None:
+        found.append(PodCondition(type=PENDING, status="True", reason=resize.pending.reason, message=resize.pending.message))
+    if steps(pod, seen, resize.applied):
+        found.append(
+            PodCondition(type=IN_PROGRESS, status="True", reason="Error" if resize.error else "", message=resize.error)
+        )
+    return found
 
 
 def _keep_transition(condition: PodCondition, known: PodCondition | None, now: datetime) -> None:

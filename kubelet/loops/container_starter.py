@@ -51,11 +51,14 @@ class ContainerStarter:
         previous: ContainerRecord | None,
         sandbox: Sandbox,
         sandbox_config: cri.PodSandboxConfig,
+        target: ContainerRecord | None = None,
     ) -> ContainerRecord:
-        """The running container; raises StartFailedError."""
+        """The running container; `target` is that of an ephemeral one. Raises StartFailedError."""
         image = await self._image(pod, start, sandbox_config)
         try:
-            config = await self._config(pod, start, sandbox, image)
+            if start.target and (target is None or not target.running):
+                raise ConfigError(f"unable to find target container {start.target}")
+            config = await self._config(pod, start, sandbox, image, target)
         except (ConfigError, VolumeFailureError, NotSyncedError) as error:
             self._failed(pod, f"Error: {error}")
             raise StartFailedError(Trouble("CreateContainerConfigError", str(error)), _CONFIG_RETRY_S) from error
@@ -84,7 +87,9 @@ class ContainerStarter:
                 retry_s = min(retry_s, _CREATE_RETRY_S)
             raise StartFailedError(error.trouble, retry_s) from error
 
-    async def _config(self, pod: Pod, start: Start, sandbox: Sandbox, image: ImageRecord) -> cri.ContainerConfig:
+    async def _config(
+        self, pod: Pod, start: Start, sandbox: Sandbox, image: ImageRecord, target: ContainerRecord | None
+    ) -> cri.ContainerConfig:
         container, settings = start.container, self._kit.settings
         addresses = (settings.node_ip,) if pod.spec.host_network else sandbox.addresses
         needs: Needs = container_needs(pod, container)
@@ -99,6 +104,7 @@ class ContainerStarter:
             mounts=mounts,
             memory_capacity_bytes=settings.memory_bytes,
             seccomp_directory=settings.facts.seccomp_directory,
+            target_id=target.id if target is not None else "",
         )
         return container_config(pod, container, inputs)
 

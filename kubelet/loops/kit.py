@@ -12,6 +12,7 @@ from apimachinery.clock import Clock
 from apimachinery.kinds import Service
 from apimachinery.kinds.base import Quantity
 from kubelet.core.backoff import Backoff
+from kubelet.core.resizing import Amounts
 from kubelet.core.sandboxes import NodeFacts
 from kubelet.loops.handlers import Handlers
 from kubelet.loops.images import ImageKeeper
@@ -53,5 +54,9 @@ class Kit:
     clock: Clock
     rng: random.Random
     start_slots: asyncio.Semaphore
+    committed: Callable[[str], Amounts]
+    """What this node has granted to all pods but the one of this uid."""
+    room_freed: Callable[[], None]
+    """To be told when a pod has given back some of what it was granted."""
     network_problem: Callable[[], str]
     """Why pods cannot be wired to the network now; empty when they can."""

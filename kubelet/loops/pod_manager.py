@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from apiclient.client import EventType
 from apiclient.informer import Informer
 from apimachinery.kinds import Pod
-from kubelet.core import model
+from kubelet.core import model, resizing
 from kubelet.core.model import ContainerRecord, Observation, RuntimeEvent, Sandbox
 from kubelet.core.pods import DEFAULT_GRACE_S
+from kubelet.core.resizing import Amounts
 from kubelet.loops.kit import Kit
 from kubelet.loops.pod_worker import PodWorker
 from kubelet.ports import EventsUnsupportedError, RuntimeFailureError, VolumeFailureError
@@ -66,6 +67,16 @@ class PodManager:
         """Have every pod looked at again."""
         for worker in self._workers.values():
             worker.nudge()
+
+    def committed(self, uid: str) -> Amounts:
+        """What the node has granted to its pods but the one of this uid; what a pod that is over had is free again."""
+        others = (each for each in self._workers.values() if each.uid != uid and not each.over)
+        return resizing.total(resizing.requests(each.pod) for each in others)
+
+    def room_freed(self) -> None:
+        """Have pods looked at that wait for room to grow."""
+        for worker in self._workers.values():
+            worker.reconsider()
 
     async def run(self) -> None:
         """Adopt what runs, then serve for ever."""

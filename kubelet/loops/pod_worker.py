@@ -29,12 +29,14 @@ from kubelet.core.logs import parse_line
 from kubelet.core.model import ContainerRecord, Observation, RuntimeEvent, Sandbox
 from kubelet.core.plan import HEALTHY, Kill, Plan, Verdict, Waiting, plan, stop_order
 from kubelet.core.pods import find, grace_period_s, key, log_directory, terminating
+from kubelet.core.resizing import wider
 from kubelet.core.sandboxes import sandbox_config
 from kubelet.core.status import StatusInputs, Trouble, pod_status
 from kubelet.loops.container_starter import ContainerStarter, StartFailedError
 from kubelet.loops.kit import Kit
 from kubelet.loops.pod_volumes import PodVolumes
 from kubelet.loops.prober import Probed
+from kubelet.loops.resizing import Resizing
 from kubelet.loops.status_writer import StatusSlot
 from kubelet.ports import RuntimeFailureError, RuntimeNotFoundError, VolumeFailureError
 from proto.gen import cri_pb2 as cri
@@ -49,6 +51,7 @@ _MINIMUM_GRACE_S = 2
 _SETTLING_S = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0)
 _MESSAGE_LIMIT_BYTES = 4096
 _LOG_TAIL_BYTES = 2048
+_RESIZE_MESSAGE = "Container {} resize requires restart"
 
 
 class EndingError(Exception):
@@ -87,6 +90,7 @@ class PodWorker:
         self._troubles: dict[str, Trouble] = {}
         self._waiting: dict[str, Waiting] = {}
         self._config: cri.PodSandboxConfig | None = None
+        self._resizing = Resizing(kit, pod, seen)
         self._retry_s = _RETRY_FIRST_S
         self._chores: set[asyncio.Task[None]] = set()
         self.busy = False
@@ -97,14 +101,14 @@ class PodWorker:
 
     @property
     def pod(self) -> Pod:
-        """The pod with the status that this kubelet has last made for it."""
+        """The pod as this node runs it: with what it was granted, and the status that this kubelet has last made for it."""
         status = self._status
         foreign = {each.type for each in status.conditions}
         extra = [each for each in self._api.status.conditions if each.type not in foreign]
         fresh = {each.type: each for each in self._api.status.conditions}
         conditions = [_newer(each, fresh.get(each.type)) for each in status.conditions] + extra
         return msgspec.structs.replace(
-            self._api,
+            self._resizing.as_granted(self._api),
             status=msgspec.structs.replace(status, conditions=conditions, qos_class=self._api.status.qos_class),
         )
 
@@ -122,6 +126,7 @@ class PodWorker:
             and terminating(pod) == terminating(self._api)
         )
         foreign = [each for each in pod.status.conditions if each != _condition(self._api, each.type)]
+        self._resizing.update(self._api, pod)
         self._api = pod
         if terminating(pod):
             self._ending.set()
@@ -168,6 +173,16 @@ class PodWorker:
         different |= {each for each in ready.keys() | known_ready.keys() if ready.get(each) != known_ready.get(each)}
         if different:
             self._stale |= different
+            self._wake.set()
+
+    @property
+    def over(self) -> bool:
+        """The pod runs no more."""
+        return self._status.phase in ("Succeeded", "Failed")
+
+    def reconsider(self) -> None:
+        """There may be room now for a resize that waits for it."""
+        if self._resizing.reconsider():
             self._wake.set()
 
     def nudge(self) -> None:
@@ -235,6 +250,7 @@ class PodWorker:
                 self._kit.recorder.event(self.pod, "Normal", *self._verdict)
                 self._ending.set()
                 return 0
+            self._resizing.consider(self._api)
             decided = self._plan()
             self._waiting = dict(decided.waiting)
             for name in self._waiting:
@@ -246,15 +262,17 @@ class PodWorker:
                 await self._kill(decided.kill)
             elif decided.make_sandbox:
                 await self._make_sandbox(decided.sandbox_attempt)
+            elif self._resizing.is_due(self.pod, self._seen) and await self._resize():
+                pass  # what was killed for it has to be started again
             elif decided.start:
                 failed = await self._start(decided)
                 if failed is not None:
-                    return _soonest(failed, decided.wake_after_s, left_s)
+                    return _soonest(failed, decided.wake_after_s, left_s, self._resizing.retry_in_s)
             else:
                 if self._contents_changed and self._provided:
                     self._contents_changed = False
                     await self._volumes.renew(self.pod, self._addresses)
-                return _soonest(decided.wake_after_s, left_s)
+                return _soonest(decided.wake_after_s, left_s, self._resizing.retry_in_s)
             if self._ending.is_set():
                 return 0
             self._report()
@@ -303,6 +321,7 @@ class PodWorker:
                 pod_ips=self._addresses,
                 ended=ended,
                 verdict=self._verdict,
+                resize=self._resizing.told,
             ),
         )
         matters = status.phase != self._status.phase or any(
@@ -475,7 +494,9 @@ class PodWorker:
             previous = self._seen.latest(name)
             try:
                 self.version += 1
-                record = await self._unless_ending(self._starter.start(self.pod, start, previous, sandbox, self._config))
+                target = self._seen.latest(start.target) if start.target else None
+                starting = self._starter.start(self.pod, start, previous, sandbox, self._config, target)
+                record = await self._unless_ending(starting)
             except StartFailedError as error:
                 self._troubles[name] = error.trouble
                 self._unsure |= isinstance(error.__cause__, RuntimeFailureError)
@@ -525,6 +546,26 @@ class PodWorker:
         await asyncio.gather(*(self._stop(each.record, self._grace_for(each), each.message) for each in kills))
         for each in kills:
             await self._refresh_container(each.record.id)
+
+    async def _resize(self) -> bool:
+        """Give running containers what they were granted, the pod's group never narrower than they are; False to try later."""
+        self.version += 1
+        steps = self._resizing.steps(self.pod, self._seen)
+        pod, group, cgroups = self.pod, self._group(), self._kit.cgroups
+        before = pod_limits(self._resizing.as_applied(pod, self._seen))
+        try:
+            await cgroups.ensure(group, wider(before, pod_limits(pod)))
+            for step in steps:
+                if not step.restart:
+                    await self._resizing.apply(pod, step)
+            await self._kill([Kill(each.record, _RESIZE_MESSAGE.format(each.container.name)) for each in steps if each.restart])
+            await cgroups.ensure(group, pod_limits(pod))
+        except (RuntimeFailureError, OSError) as error:
+            log.warning("could not resize pod, will retry", extra={"pod": key(pod), "error": str(error)})
+            self._resizing.failed(str(error))
+            return False
+        self._resizing.done(self._seen)
+        return True
 
     def _grace_for(self, kill: Kill) -> int:
         found = find(self._api, kill.record.name)
@@ -587,6 +628,7 @@ class PodWorker:
                 await asyncio.sleep(1.0)
         self._waiting, self._troubles = {}, {}
         self._report(urgent=True, ended=True)
+        self._kit.room_freed()
         await asyncio.gather(self._slot.flush(), self._stop_sandboxes())
         while not (self._removed or terminating(self._api)):
             self._wake.clear()

@@ -175,15 +175,20 @@ def of_pod(pod: Pod) -> Requirements:
 
 
 def pod_requests(pod: Pod) -> dict[str, int]:
-    """What a pod reserves: its containers and sidecars together, or the largest step of its start, plus overhead."""
+    """What a pod reserves: its containers and sidecars together, or the largest step of its start, plus overhead.
+
+    While a resize is on its way the pod reserves the larger of what it wants and what its node has granted it; what its node
+    can never grant it does not reserve.
+    """
     spec = pod.spec
+    granted = _granted(pod)
     running: dict[str, int] = {}
     for container in spec.containers:
-        _add(running, _requests(container))
+        _add(running, granted.get(container.name) or _requests(container))
     starting: dict[str, int] = {}
     sidecars: dict[str, int] = {}
     for container in spec.init_containers:
-        step = _requests(container)
+        step = granted.get(container.name) or _requests(container)
         if container.restart_policy == "Always":
             _add(running, step)
             _add(sidecars, step)
@@ -196,6 +201,34 @@ def pod_requests(pod: Pod) -> dict[str, int]:
         running.update(_amounts(spec.resources.requests or spec.resources.limits))
     _add(running, _amounts(spec.overhead))
     return {name: amount for name, amount in running.items() if amount}
+
+
+def _granted(pod: Pod) -> dict[str, dict[str, int]]:
+    """What the containers of a pod reserve that were granted something else than they want, by name."""
+    statuses = pod.status.container_statuses
+    if not any(each.allocated_resources for each in statuses):
+        return {}
+    found: dict[str, dict[str, int]] = {}
+    impossible = _is_impossible(pod)
+    told = {each.name: each for each in (*statuses, *pod.status.init_container_statuses)}
+    for container in (*pod.spec.containers, *pod.spec.init_containers):
+        status = told.get(container.name)
+        if status is None or not status.allocated_resources or status.allocated_resources == container.resources.requests:
+            continue
+        amounts = _amounts(status.allocated_resources)
+        if not impossible:
+            _raise_to(amounts, _requests(container))
+        found[container.name] = amounts
+    return found
+
+
+def is_resized(new: Pod, old: Pod) -> bool:
+    """Whether a pod that has its place may take more or less of it now."""
+    return new.metadata.generation != old.metadata.generation or _granted(new) != _granted(old)
+
+
+def _is_impossible(pod: Pod) -> bool:
+    return any(each.type == "PodResizePending" and each.reason == "Infeasible" for each in pod.status.conditions)
 
 
 def scored_requests(pod: Pod) -> tuple[int, int]:

@@ -7,6 +7,7 @@ import pytest
 
 from kubelet.core.model import RuntimeEvent, State
 from kubelet.ports import Runtime, RuntimeFailureError, RuntimeGoneError, RuntimeNotFoundError
+from proto.gen import cri_pb2 as cri
 from tests.support.containerd import BUSYBOX
 from tests.support.kubelet_node import eventually, until
 
@@ -160,3 +161,17 @@ async def _ended(runtime: Runtime, identity: str) -> None:
         return (await runtime.container_status(identity)).state == State.EXITED
 
     await eventually(ended, 5, what="the container to end")
+
+
+async def test_changes_what_a_running_container_may_use(subject: Any) -> None:
+    runtime, config = subject.runtime, subject.sandbox()
+    sandbox = await runtime.run_sandbox(config)
+    subject.made.append(sandbox)
+    wanted = subject.container(config, "sleeper")
+    wanted.linux.resources.MergeFrom(cri.LinuxContainerResources(cpu_shares=102, memory_limit_in_bytes=32 << 20))
+    identity = await runtime.create_container(sandbox, wanted, config)
+    with pytest.raises(RuntimeFailureError):
+        await runtime.update_resources("no-such-container", cri.LinuxContainerResources(cpu_shares=204))
+    await runtime.start_container(identity)
+    await runtime.update_resources(identity, cri.LinuxContainerResources(cpu_shares=204, memory_limit_in_bytes=64 << 20))
+    assert (await runtime.container_status(identity)).state == State.RUNNING

@@ -150,3 +150,19 @@ async def test_tables(kubectl: Kubectl) -> None:
 
 async def test_health(kubectl: Kubectl) -> None:
     assert (await kubectl("get", "--raw", "/readyz?verbose")).out.endswith("readyz check passed\n")
+
+
+async def test_pod_security_is_told_of(kubectl: Kubectl) -> None:
+    assert (await kubectl("create", "deployment", "web", "--image=busybox:1")).code == 0
+    level = "pod-security.kubernetes.io/enforce=restricted"
+    labelled = await kubectl("label", "namespace", "default", level)
+    assert (labelled.code, labelled.out) == (0, "namespace/default labeled\n")
+    warned = await kubectl("create", "deployment", "other", "--image=busybox:1")
+    assert (warned.code, warned.out) == (0, "deployment.apps/other created\n")
+    assert warned.err.startswith('Warning: would violate PodSecurity "restricted:latest": allowPrivilegeEscalation != false (')
+    refused = await kubectl("run", "p", "--image=busybox:1")
+    assert refused.code == 1
+    assert refused.err.startswith(
+        'Error from server (Forbidden): pods "p" is forbidden: violates PodSecurity "restricted:latest": '
+        'allowPrivilegeEscalation != false (container "p" must set securityContext.allowPrivilegeEscalation=false)'
+    )

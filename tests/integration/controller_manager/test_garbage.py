@@ -18,6 +18,7 @@ from apimachinery.kinds import (
     Deployment,
     Lease,
     Namespace,
+    NetworkPolicy,
     Node,
     Object,
     OwnerReference,
@@ -346,4 +347,19 @@ async def test_a_namespace_waits_for_its_pods_and_finalizers_and_says_so() -> No
     await asyncio.sleep(5)
     scene.api.remove(ConfigMap, "held", "doomed")
     assert await scene.until(lambda: scene.api.find(Namespace, "doomed") is None) <= 1.5
+    await scene.stop()
+
+
+async def test_cve_2024_7598_network_policies_outlive_the_pods_of_their_namespace() -> None:
+    scene = namespaces()
+    pod = made(Pod, "p", namespace="doomed", spec={"nodeName": "node-a", "containers": []})
+    scene.api.seed(namespace("doomed"), pod, made(NetworkPolicy, "shield", namespace="doomed", spec={"podSelector": {}}))
+    await scene.start()
+    await Client(scene.api).delete(Namespace, "doomed")
+    await scene.until(lambda: scene.api.find(Pod, "p", "doomed").metadata.deletion_timestamp)
+    await asyncio.sleep(5)
+    assert scene.api.find(NetworkPolicy, "shield", "doomed") is not None, "the pod still ends, and is still shielded"
+    scene.api.remove(Pod, "p", "doomed")
+    await scene.until(lambda: scene.api.find(Namespace, "doomed") is None)
+    assert scene.api.find(NetworkPolicy, "shield", "doomed") is None
     await scene.stop()

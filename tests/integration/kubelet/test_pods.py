@@ -42,7 +42,7 @@ def test_pod_runs_and_goes(on_node: OnNode) -> None:
         await until(lambda: not (node.root / "pods" / uid).exists(), what="its directory to go")
         assert node.runtime is not None
         assert await node.runtime.list_sandboxes() == []
-        assert not [each for each in node.logs.iterdir() if each.name.endswith(uid)]
+        await until(lambda: not [each for each in node.logs.iterdir() if each.name.endswith(uid)], what="its logs to go")
         reasons = {reason for reason, _ in node.events("p")}
         assert {"Pulled", "Created", "Started", "Killing"} <= reasons
 

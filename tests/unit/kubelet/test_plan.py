@@ -13,6 +13,7 @@ from tests.support.pods import START, make_pod, make_record, make_sandbox, make_
 NOW = START + 5.0
 INIT = {"name": "i", "image": "busybox:1"}
 SIDECAR = {"name": "s", "image": "busybox:1", "restartPolicy": "Always"}
+DEBUG = {"name": "e", "image": "busybox:1", "targetContainerName": "c"}
 TWO = [{"name": "c", "image": "busybox:1"}, {"name": "d", "image": "busybox:1"}]
 
 
@@ -159,6 +160,49 @@ CASES = (
         start=(("c", 1),),
     ),
     Case(
+        "an ephemeral container is started beside the others",
+        make_seen(make_record()),
+        {"ephemeralContainers": [DEBUG]},
+        start=(("e", 0),),
+    ),
+    Case(
+        "and does not wait for the init containers",
+        make_seen(make_record("i")),
+        {"initContainers": [INIT], "ephemeralContainers": [DEBUG]},
+        start=(("e", 0),),
+    ),
+    Case(
+        "it runs once",
+        make_seen(make_record(), make_record("e", "exited", code=1)),
+        {"ephemeralContainers": [DEBUG]},
+    ),
+    Case(
+        "even in another sandbox",
+        Observation((make_sandbox(1), make_sandbox(0, ready=False)), (make_record("e", "exited", code=137),)),
+        {"ephemeralContainers": [DEBUG]},
+        start=(("c", 0),),
+    ),
+    Case(
+        "and even when the runtime forgot",
+        make_seen(make_record()),
+        {
+            "ephemeralContainers": [DEBUG],
+            "status": {"ephemeralContainerStatuses": [{"name": "e", "containerID": "containerd://x"}]},
+        },
+    ),
+    Case(
+        "one that was made but not started is made anew",
+        make_seen(make_record(), make_record("e", "created")),
+        {"ephemeralContainers": [DEBUG]},
+        start=(("e", 1),),
+    ),
+    Case(
+        "it keeps no pod alive",
+        make_seen(make_record(state="exited"), make_record("e")),
+        {"restartPolicy": "Never", "ephemeralContainers": [DEBUG]},
+        over=True,
+    ),
+    Case(
         "the count goes on though the runtime forgot",
         make_seen(),
         {"status": {"containerStatuses": [{"name": "c", "containerID": "containerd://x", "restartCount": 4}]}},
@@ -197,3 +241,8 @@ def test_sidecars_end_last_and_in_reverse() -> None:
     pod = make_pod(initContainers=[first, second], containers=TWO)
     groups = stop_order(pod, make_seen(*(make_record(name) for name in ("s", "c", "t", "d"))))
     assert [[each.name for each in group] for group in groups] == [["c", "d"], ["t"], ["s"]]
+
+
+def test_an_ephemeral_container_knows_its_target() -> None:
+    (start,) = plan(make_pod(ephemeralContainers=[DEBUG]), make_seen(make_record()), {}, Backoff(), NOW).start
+    assert (start.kind, start.target) == ("ephemeral", "c")

@@ -14,7 +14,7 @@ from apiclient.informer import Informer
 from apiclient.testing import FakeApi, fake_client
 from apiclient.transport import Fence, PodBinding
 from apimachinery import codec, errors, verdict
-from apimachinery.kinds import Event, Namespace, Node, Pod
+from apimachinery.kinds import ContainerStatus, Event, Namespace, Node, Pod, PodCondition
 from scheduler.core.evaluate import Evaluator
 from scheduler.loops import POD_FIELD_SELECTOR, Metrics, Scheduler
 
@@ -168,3 +168,39 @@ async def test_a_finished_pod_gives_its_room_back(node: NodeMaker, pod: PodMaker
         api.seed(pod("q", cpu="1"))
         await asyncio.sleep(3)
         assert places(api)["q"] == "n"
+
+
+@pytest.mark.looptime
+async def test_a_resize_takes_room_and_gives_it_back(node: NodeMaker, pod: PodMaker) -> None:
+    api = FakeApi()
+    api.seed(node("n", cpu="2"), pod("first", cpu="500m"))
+
+    def resize(cpu: str, granted: str, reason: str = "Deferred") -> None:
+        first = api.find(Pod, "first", "default")
+        assert first is not None
+        first.spec.containers[0].resources.requests = {"cpu": cpu}
+        first.status.container_statuses = [ContainerStatus(name="c", allocated_resources={"cpu": granted})]
+        first.status.conditions = (
+            [PodCondition(type="PodResizePending", status="True", reason=reason)] if cpu != granted else []
+        )
+        api.put(first)
+
+    async with scheduling(api):
+        await asyncio.sleep(1)
+        resize("1500m", "500m")  # not granted yet, but it has to stay possible
+        await asyncio.sleep(1)
+        api.seed(pod("second", cpu="1"))
+        await asyncio.sleep(30)
+        assert places(api)["second"] == ""
+        resize("5", "500m", "Infeasible")  # this node can never grant it: nothing is kept for it
+        await asyncio.sleep(30)
+        assert places(api)["second"] == "n"
+        api.remove(Pod, "second", "default")
+        resize("500m", "1500m")  # still has what it is about to give back
+        await asyncio.sleep(1)
+        api.seed(pod("third", cpu="1"))
+        await asyncio.sleep(30)
+        assert places(api)["third"] == ""
+        resize("500m", "500m")
+        await asyncio.sleep(30)
+        assert places(api)["third"] == "n"

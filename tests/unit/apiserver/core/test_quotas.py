@@ -104,7 +104,17 @@ CASES = (
         {},
         old=claim("3Gi"),
     ),
-    Case("pods pay once", PODS, pod(cpu="2"), {"cpu": "1"}, {"cpu": "1"}, {}, old=pod(cpu="1")),
+    Case("pods pay once", PODS, pod(cpu="1"), {"cpu": "1"}, {"cpu": "1"}, {}, old=pod(cpu="1")),
+    Case("and for what they grow by", PODS, pod(cpu="3"), {"cpu": "4"}, {"cpu": "2"}, {"cpu": "2"}, old=pod(cpu="1")),
+    Case(
+        "which may be too much",
+        PODS,
+        pod(cpu="2"),
+        {"cpu": "1"},
+        {"cpu": "1"},
+        "exceeded quota: q, requested: cpu=1, used: cpu=1, limited: cpu=1",
+        old=pod(cpu="1"),
+    ),
 )
 
 

@@ -10,6 +10,7 @@ from apiserver.strategy import STRATEGIES
 from tests.support.any_objects import plain_objects
 from tests.support.strategies import check_defaults_are_stable
 
+SUBRESOURCES = ["", "status", "finalize", "binding", "ephemeralcontainers", "resize"]
 any_resource = pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.plural)
 drawn = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
@@ -34,7 +35,7 @@ def test_a_create_is_judged_whatever_it_is(resource: Resource, data: st.DataObje
 
 @any_resource
 @drawn
-@given(data=st.data(), subresource=st.sampled_from(["", "status", "finalize", "binding"]))
+@given(data=st.data(), subresource=st.sampled_from(SUBRESOURCES))
 def test_an_update_is_judged_whatever_it_is(resource: Resource, data: st.DataObject, subresource: str) -> None:
     strategy = STRATEGIES[resource]
     old, new = (codec.convert(resource.cls, data.draw(plain_objects(resource.cls))) for _ in range(2))

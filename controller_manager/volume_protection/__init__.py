@@ -1,0 +1,1 @@
+"""Claims that pods use, and volumes that claims hold, are not removed."""

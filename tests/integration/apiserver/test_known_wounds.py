@@ -1,0 +1,153 @@
+"""Security defects that others had, each as a test of its own name; those of streams and proxies are in `test_proxying`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+import pytest
+
+from apimachinery import errors
+from apiserver.core.request import Request
+from tests.support.apiserver import RunningServer
+
+pytestmark = pytest.mark.parametrize("storage", ["memory"], indirect=True)
+
+NAMESPACE = "/api/v1/namespaces/default"
+CONFIG_MAPS = f"{NAMESPACE}/configmaps"
+MERGE = {"Content_Type": "application/merge-patch+json"}
+BODY_BYTES_MAX = 3 << 20
+NOT_CANONICAL = ("010.8.8.8", "8.8.8.010", "0x8.8.8.8", "8.8.2056", "08.8.8.8")
+
+
+async def alive(rest: Any) -> bool:
+    """Whether the server still serves."""
+    return bool((await rest("GET", NAMESPACE)).status == 200)
+
+
+async def test_cve_2019_11253_a_yaml_alias_bomb_is_a_bad_request(rest: Any) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    for level in range(1, 9):
+        lines.append(f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]")
+    bomb = "\n".join(lines).encode()
+    assert len(bomb) < 500
+    for method, path, kind in (
+        ("POST", CONFIG_MAPS, "application/yaml"),
+        ("PATCH", f"{CONFIG_MAPS}/a?fieldManager=m", "application/apply-patch+yaml"),
+    ):
+        refused = await rest(method, path, bomb, Content_Type=kind)
+        assert (refused.status, refused.body["reason"]) == (400, "BadRequest"), refused.body
+    assert await alive(rest)
+
+
+async def test_cve_2019_11253_a_body_of_brackets_is_refused(rest: Any) -> None:
+    maps = b'{"a":' * (BODY_BYTES_MAX // 5)
+    for body, code in ((b"[" * BODY_BYTES_MAX, 400), (b"[" * (BODY_BYTES_MAX + 1), 413), (maps, 400)):
+        assert (await rest("POST", CONFIG_MAPS, body)).status == code
+    assert (await rest("POST", CONFIG_MAPS, {"metadata": {"name": "a"}})).status == 201
+    for kind in ("json-patch+json", "merge-patch+json", "strategic-merge-patch+json", "apply-patch+yaml"):
+        path = f"{CONFIG_MAPS}/a?fieldManager=m"
+        refused = await rest("PATCH", path, b"[" * BODY_BYTES_MAX, Content_Type=f"application/{kind}")
+        assert refused.status == 400, (kind, refused.body)
+    assert await alive(rest)
+
+
+async def test_cve_2019_1002100_a_json_patch_of_too_many_operations_is_refused(rest: Any) -> None:
+    assert (await rest("POST", CONFIG_MAPS, {"metadata": {"name": "a"}})).status == 201
+    operation = {"op": "add", "path": "/metadata/labels", "value": {}}
+    most = await rest("PATCH", f"{CONFIG_MAPS}/a", [operation] * 10_000, Content_Type="application/json-patch+json")
+    assert most.status == 200
+    refused = await rest("PATCH", f"{CONFIG_MAPS}/a", [operation] * 10_001, Content_Type="application/json-patch+json")
+    assert (refused.status, "10000" in refused.body["message"]) == (413, True)
+
+
+async def test_exec_over_a_websocket_needs_create(server: RunningServer, rest: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def authorize(request: Request) -> None:
+        asked.append(f"{request.needed_verb} {request.resource.plural}/{request.subresource}")
+        if request.needed_verb != "get":
+            raise errors.forbidden("pods", request.name, f"cannot {request.needed_verb}")
+
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    assert (await rest("POST", f"{NAMESPACE}/pods", pod)).status == 201
+    monkeypatch.setattr(server.assembly.api.authorizer, "authorize", authorize)
+    async with server.session() as session:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            await session.ws_connect(
+                f"{server.url}{NAMESPACE}/pods/p/exec?command=id&stdout=1", protocols=["v4.channel.k8s.io"]
+            )
+    assert caught.value.status == 403
+    assert asked == ["create pods/exec"]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "169.254.169.254", "224.0.0.1", "0.0.0.0"])
+async def test_cve_2021_25737_endpoints_do_not_lead_to_the_node_itself(rest: Any, address: str) -> None:
+    subsets = [{"addresses": [{"ip": address}], "ports": [{"port": 80}]}]
+    refused = await rest("POST", f"{NAMESPACE}/endpoints", {"metadata": {"name": "e"}, "subsets": subsets})
+    assert (refused.status, "subsets[0].addresses[0].ip" in refused.body["message"]) == (422, True)
+    for ready in (True, False):
+        endpoint = {"addresses": [address], "conditions": {"ready": ready}}
+        slice_ = {"metadata": {"name": "s"}, "addressType": "IPv4", "endpoints": [endpoint], "ports": [{"port": 80}]}
+        refused = await rest("POST", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", slice_)
+        assert (refused.status, "endpoints[0].addresses[0]" in refused.body["message"]) == (422, True)
+
+
+@pytest.mark.parametrize("address", NOT_CANONICAL)
+async def test_cve_2021_29923_an_address_is_written_as_it_is_read(rest: Any, address: str) -> None:
+    container = {"name": "c", "image": "i"}
+    ports = [{"port": 80}]
+    objects = (
+        ("endpoints", {"subsets": [{"addresses": [{"ip": address}], "ports": ports}]}),
+        ("services", {"spec": {"ports": ports, "clusterIP": address}}),
+        ("services", {"spec": {"ports": ports, "type": "LoadBalancer", "loadBalancerSourceRanges": [f"{address}/32"]}}),
+        ("pods", {"spec": {"containers": [container], "hostAliases": [{"ip": address, "hostnames": ["a"]}]}}),
+        ("pods", {"spec": {"containers": [{**container, "ports": [{"containerPort": 1, "hostIP": address}]}]}}),
+        ("pods", {"spec": {"containers": [container], "dnsPolicy": "None", "dnsConfig": {"nameservers": [address]}}}),
+    )
+    for plural, body in objects:
+        refused = await rest("POST", f"{NAMESPACE}/{plural}", {"metadata": {"name": "x"}, **body})
+        assert refused.status == 422, (plural, refused.body)
+    policy = {"podSelector": {}, "egress": [{"to": [{"ipBlock": {"cidr": f"{address}/32"}}]}]}
+    path = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies"
+    assert (await rest("POST", path, {"metadata": {"name": "x"}, "spec": policy})).status == 422
+
+
+async def test_cve_2020_8554_external_addresses_of_services_are_off(rest: Any) -> None:
+    spec = {"ports": [{"port": 80}], "externalIPs": ["8.8.8.8"]}
+    refused = await rest("POST", f"{NAMESPACE}/services", {"metadata": {"name": "x"}, "spec": spec})
+    assert (refused.status, "externalIPs" in refused.body["message"]) in ((403, True), (422, True))
+    del spec["externalIPs"]
+    assert (await rest("POST", f"{NAMESPACE}/services", {"metadata": {"name": "x"}, "spec": spec})).status == 201
+    taken = await rest("PATCH", f"{NAMESPACE}/services/x", {"spec": {"externalIPs": ["8.8.8.8"]}}, **MERGE)
+    assert taken.status in (403, 422)
+
+
+async def test_cve_2019_11247_a_cluster_scoped_object_has_no_path_through_a_namespace(rest: Any) -> None:
+    found = {"metadata": {"name": "x"}, "rules": []}
+    assert (await rest("POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles", found)).status == 201
+    root = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/clusterroles"
+    for method, path in (("GET", root), *((method, f"{root}/x") for method in ("GET", "DELETE", "PUT", "PATCH"))):
+        answer = await rest(method, path, {} if method in ("PUT", "PATCH") else None, **MERGE)
+        assert answer.status == 404, (method, path, answer.body)
+    assert (await rest("GET", f"{NAMESPACE}/nodes")).status == 404
+    assert (await rest("GET", "/apis/rbac.authorization.k8s.io/v1/clusterroles/x")).status == 200
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+async def test_numbers_that_are_none_are_refused(rest: Any, number: str) -> None:
+    body = f'{{"metadata": {{"name": "q"}}, "spec": {{"hard": {{"pods": {number}}}}}}}'.encode()
+    refused = await rest("POST", f"{NAMESPACE}/resourcequotas?fieldValidation=Strict", body)
+    assert refused.status in (400, 422)
+    assert (await rest("GET", f"{NAMESPACE}/resourcequotas/q")).status == 404
+
+
+async def test_keys_that_stand_twice_are_refused_under_strict_validation(rest: Any) -> None:
+    doubled = b'{"metadata": {"name": "a", "labels": {"x": "1", "x": "2"}}, "data": {"k": "1"}}'
+    refused = await rest("POST", f"{CONFIG_MAPS}?fieldValidation=Strict", doubled)
+    assert (refused.status, "duplicate field" in refused.body["message"]) == (400, True)
+    as_yaml = b"metadata: {name: a}\ndata: {k: a}\ndata: {k: b}\n"
+    refused = await rest("POST", f"{CONFIG_MAPS}?fieldValidation=Strict", as_yaml, Content_Type="application/yaml")
+    assert (refused.status, "duplicate field" in refused.body["message"]) == (400, True)
+    warned = await rest("POST", f"{CONFIG_MAPS}?fieldValidation=Warn", doubled)
+    assert (warned.status, "duplicate field" in warned.headers["Warning"]) == (201, True)
