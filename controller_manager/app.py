@@ -18,6 +18,7 @@ from apimachinery.clock import Clock, SystemClock
 from component_base import notify, run
 from component_base.connection import new_client, new_elector
 from component_base.health import HealthServer
+from component_base.signing import Signer
 from component_base.tasks import forever
 from controller_manager.config import ControllerManagerConfiguration
 from controller_manager.deployment.controller import DeploymentController
@@ -37,6 +38,7 @@ from controller_manager.shared.context import Context, Informers, Recorder, buil
 from controller_manager.shared.loop import Controller
 from controller_manager.shared.metrics import Metrics
 from controller_manager.taint_eviction.controller import TaintEvictionController
+from controller_manager.token_secrets.controller import TokenSecretController
 
 NAME = "kube-controller-manager"
 SYNC_TIMEOUT_S = 60.0
@@ -105,8 +107,12 @@ def build_controllers(config: ControllerManagerConfiguration, context: Context) 
         ServiceAccountController(context),
         ResourceQuotaController(context),
     ]
-    if config.root_ca_file:
-        controllers.append(RootCaController(context, certificate=Path(config.root_ca_file).read_text()))
+    certificate = Path(config.root_ca_file).read_text() if config.root_ca_file else ""
+    if certificate:
+        controllers.append(RootCaController(context, certificate=certificate))
+    if config.service_account_key_file:
+        signer = Signer(Path(config.service_account_key_file).read_bytes())
+        controllers.append(TokenSecretController(context, certificate=certificate, sign=signer.sign))
     return controllers
 
 

@@ -2,9 +2,9 @@
 
 from apimachinery import codec
 from apimachinery.kinds import ConfigMap, ObjectMeta
+from apimachinery.service_accounts import CA_KEY as KEY
+from apimachinery.service_accounts import ROOT_CA as NAME
 
-NAME = "kube-root-ca.crt"
-KEY = "ca.crt"
 DESCRIPTION = "kubernetes.io/description"
 _TEXT = "The certificates by which clients of this cluster's API server can verify it."
 
