@@ -4,7 +4,7 @@ TLS has verified a certificate against the cluster's CA before any of this runs.
 is that somebody, whatever token comes with it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +13,7 @@ from cryptography.x509.oid import NameOID
 
 from apimachinery import errors
 from apimachinery.kinds import TokenReviewStatus
+from apiserver.core.channels import bearer_of
 from apiserver.core.request import AUTHENTICATED, User
 
 
@@ -26,10 +27,12 @@ class NoTokens:
         return TokenReviewStatus(error="invalid bearer token")
 
 
-def bearer_token(authorization: str) -> str:
-    """The token in an Authorization header; "" when there is none, or another kind of credentials (RFC 6750)."""
-    scheme, _, token = authorization.strip().partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+def bearer_token(headers: Mapping[str, str]) -> str:
+    """The token in a request's Authorization header (RFC 6750), else in its WebSocket protocols; "" for none."""
+    scheme, _, token = headers.get("Authorization", "").strip().partition(" ")
+    if scheme.lower() == "bearer" and token:
+        return token.strip()
+    return bearer_of(headers.get("Sec-WebSocket-Protocol", ""))
 
 
 @lru_cache(maxsize=1024)

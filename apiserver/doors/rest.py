@@ -191,7 +191,7 @@ class RestDoor:
         user = user_of_peer(transport.get_extra_info("peercert") if transport is not None else None)
         if user is not None:
             return user
-        token = bearer_token(request.headers.get("Authorization", ""))
+        token = bearer_token(request.headers)
         return await self._tokens.authenticate(token) if token else None
 
     async def _not_stopping(self) -> str | None:

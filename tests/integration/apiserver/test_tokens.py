@@ -342,6 +342,33 @@ async def test_no_token_is_logged_counted_or_sent_back(
         assert [text for text in seen if payload in text or signature in text] == []
 
 
+@pytest.mark.parametrize("storage", ["memory"], indirect=True)
+async def test_a_browser_sends_its_token_as_a_protocol(server: RunningServer, rest: Call) -> None:
+    token = await token_of(rest)
+    good, bad = (base64.urlsafe_b64encode(each.encode()).rstrip(b"=").decode() for each in (token, token[:-4] + "AAAA"))
+    prefix = "base64url.bearer.authorization.k8s.io."
+    upgrade = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    }
+    await rest("POST", "/api/v1/nodes", {"metadata": {"name": "n1"}})
+    await rest("POST", PODS, {**POD, "spec": {**POD["spec"], "nodeName": "n1"}})  # type: ignore[dict-item]
+    address = {
+        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": 9}},
+    }
+    patched = await rest("PATCH", "/api/v1/nodes/n1/status", {"status": address}, content_type="application/merge-patch+json")
+    assert patched.status == 200
+    async with server.session(anonymous=True) as session:
+        for encoded, protocol, status in ((bad, "v4.channel.k8s.io", 401), (good, "unheard.of", 400)):
+            headers = {**upgrade, "Sec-WebSocket-Protocol": f"{prefix}{encoded}, {protocol}"}
+            async with session.get(f"{server.url}{PODS}/p/exec?command=x&stdout=1", headers=headers) as response:
+                text = await response.text()
+                assert (response.status, encoded in text, token in text) == (status, False, False)
+
+
 # admission
 
 
