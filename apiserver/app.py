@@ -244,6 +244,7 @@ class Assembly:
                         service_address=self.service_address,
                         advertise_address=settings.advertise_address,
                         port=settings.advertise_port,
+                        accounts=settings.tokens is not None,
                     )
                     yield
                     await self.api.drain()

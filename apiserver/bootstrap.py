@@ -1,5 +1,5 @@
-"""What must exist before anybody else can work: the cluster's own namespaces, the priority classes of its own pods, and the
-`kubernetes` Service with its endpoints.
+"""What must exist before anybody else can work: the cluster's own namespaces (with the accounts that pods in them run as, where
+pods need one), the priority classes of its own pods, and the `kubernetes` Service with its endpoints.
 
 All of it goes through the handler chain as any request does, by the server's own user. What is there already is left as it
 is, but for the endpoints, which always name this server's address."""
@@ -17,6 +17,7 @@ from apimachinery.kinds import (
     ObjectMeta,
     PriorityClass,
     Service,
+    ServiceAccount,
     ServicePort,
     ServiceSpec,
     discovery,
@@ -24,6 +25,7 @@ from apimachinery.kinds import (
 )
 from apimachinery.kinds.object import Object
 from apimachinery.resources import TABLE
+from apimachinery.service_accounts import DEFAULT
 from apiserver.chain import Api
 from apiserver.core.request import Document, Request, User, Verb
 from apiserver.strategy.scheduling import SYSTEM_CLASSES
@@ -33,10 +35,12 @@ SERVER = User("system:apiserver", ("system:masters",))
 _LABELS = {"component": "apiserver", "provider": "kubernetes"}
 
 
-async def bootstrap(api: Api, *, service_address: str, advertise_address: str, port: int) -> None:
+async def bootstrap(api: Api, *, service_address: str, advertise_address: str, port: int, accounts: bool = False) -> None:
     """Create what is missing; raises ApiError when the storage does not let it."""
     for name in NAMESPACES:
         await _ensure(api, Namespace(metadata=ObjectMeta(name=name)))
+        if accounts:
+            await _ensure(api, ServiceAccount(metadata=ObjectMeta(name=DEFAULT, namespace=name)))
     for priority in priority_classes():
         await _ensure(api, priority)
     await _ensure(api, kubernetes_service(service_address, port))

@@ -65,9 +65,11 @@ class NodeFilesystem:
         target = self._volume(uid, kind, volume)
         if not target.exists():
             target.mkdir(parents=True)
-            if kind in _IN_MEMORY:
-                _mount("tmpfs", str(target), "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=0755,size=16m")
             target.chmod(0o755)
+        if kind in _IN_MEMORY and not os.path.ismount(
+            target
+        ):  # it is there without its mount after the node's power has failed
+            _mount("tmpfs", str(target), "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=0755,size=16m")
         replace_contents(target, files, group, f"..{self._clock.now():%Y_%m_%d_%H_%M_%S.%f}")
         return str(target)
 

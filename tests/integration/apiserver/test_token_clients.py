@@ -99,8 +99,8 @@ def test_kubectl_with_a_token(server: RunningServer, token: str, tmp_path: Path)
         return subprocess.run([str(KUBECTL), *arguments], env=environment, capture_output=True, text=True, timeout=60)
 
     shown = kubectl("get", "serviceaccounts", "-o", "name", "--token", token)
-    assert (shown.returncode, shown.stdout) == (0, "serviceaccount/web\n"), shown.stderr
-    assert kubectl("get", "serviceaccounts", "-o", "name", token=token).stdout == "serviceaccount/web\n"
+    assert (shown.returncode, shown.stdout) == (0, "serviceaccount/default\nserviceaccount/web\n"), shown.stderr
+    assert kubectl("get", "serviceaccounts", "-o", "name", token=token).stdout == "serviceaccount/default\nserviceaccount/web\n"
     assert "server version: version.info" in kubectl("version", "--token", token).stdout.lower()
     refused = kubectl("get", "serviceaccounts", "--token", "abc")
     assert refused.returncode == 1
@@ -133,7 +133,10 @@ def test_kctl_creates_a_token_and_uses_it(kctl: Callable[..., tuple[int, str, st
     shown = kctl("auth", "whoami", token=token)[1]
     assert WEB in shown
     assert "authentication.kubernetes.io/credential-id" in shown
-    assert kctl("get", "sa", "-o", "name", "--token", token, token="abc")[:2] == (0, "serviceaccount/web\n")
+    assert kctl("get", "sa", "-o", "name", "--token", token, token="abc")[:2] == (
+        0,
+        "serviceaccount/default\nserviceaccount/web\n",
+    )
     code, out, _ = kctl("create", "token", "web", "--audience", "a", "--audience", "b", "-o", "json")
     answer = json.loads(out)
     assert (code, answer["kind"], answer["spec"]) == (0, "TokenRequest", {"audiences": ["a", "b"], "expirationSeconds": 3600})
