@@ -192,7 +192,16 @@ class RestDoor:
         if user is not None:
             return user
         token = bearer_token(request.headers)
-        return await self._tokens.authenticate(token) if token else None
+        if not token:
+            return None
+        attempts = self._api.metrics.authentications
+        try:
+            user = await self._tokens.authenticate(token)
+        except ApiError as error:
+            attempts.labels("failure" if error.code == 401 else "error").inc()
+            raise
+        attempts.labels("success").inc()
+        return user
 
     async def _not_stopping(self) -> str | None:
         return "the server is about to stop" if self._stopping.is_set() else None

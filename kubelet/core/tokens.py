@@ -17,7 +17,7 @@ LIFE_S = 3600
 LONGEST_USE_S = 24 * 3600
 SPREAD_S = 10.0
 RETRY_S = 30.0
-"""Between attempts to renew a token that still counts."""
+"""At least this long lies between two attempts to renew a token that counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,8 @@ def held(answer: TokenRequest, now: datetime, spread_s: float) -> HeldToken:
     ends = parse_time(given) if given else now + timedelta(seconds=life_s)
     begins = ends - timedelta(seconds=life_s)
     use_s = min(0.8 * life_s, LONGEST_USE_S) - spread_s
-    return HeldToken(answer.status.token, ends, begins + timedelta(seconds=use_s))
+    soonest = now + timedelta(seconds=RETRY_S)  # whatever the clocks of node and server think of each other
+    return HeldToken(answer.status.token, ends, max(begins + timedelta(seconds=use_s), soonest))
 
 
 def owner(pod: Pod) -> int | None:

@@ -153,6 +153,9 @@ async def test_credentials_and_which_of_them_count(server: RunningServer, rest: 
                 assert (header[:12], response.status) == (header[:12], status)
         async with session.get(server.url + "/healthz", headers={"Authorization": "Bearer abc"}) as response:
             assert response.status == 401  # who claims to be somebody has to prove it, whatever the path
+    metrics = (await rest("GET", "/metrics")).body
+    assert 'authentication_attempts_total{result="success"} 2.0' in metrics
+    assert 'authentication_attempts_total{result="failure"} 3.0' in metrics
     async with server.session() as session:  # a certificate goes before any token
         headers = {"Authorization": "Bearer abc"}
         async with session.post(server.url + SELF, data=b"{}", headers=headers) as response:

@@ -28,12 +28,14 @@ class Renewal(NamedTuple):
     life_s: int
     after_s: float
     spread_s: float = 0.0
+    ahead_s: float = 0.0
 
 
 RENEWALS = (
     Renewal("after four fifths of its life", HOUR, 0.8 * HOUR),
     Renewal("a little earlier", HOUR, 0.8 * HOUR - 7, 7),
     Renewal("after a day at the latest", 100 * DAY, DAY),
+    Renewal("not at once, though the node's clock is far ahead", 600, core.RETRY_S, ahead_s=2 * HOUR),
 )
 
 
@@ -47,8 +49,9 @@ def test_when_a_token_is_renewed(case: Renewal) -> None:
             "status": {"token": "t", "expirationTimestamp": ends.strftime("%Y-%m-%dT%H:%M:%SZ")},
         },
     )
-    held = core.held(answer, NOW, case.spread_s)
-    assert (held.value, held.ends, held.renew) == ("t", ends, NOW + timedelta(seconds=case.after_s))
+    now = NOW + timedelta(seconds=case.ahead_s)
+    held = core.held(answer, now, case.spread_s)
+    assert (held.value, held.ends, held.renew) == ("t", ends, now + timedelta(seconds=case.after_s))
 
 
 def pod(spec: dict[str, Any] | None = None, *, seconds: int = 600, name: str = "p") -> Pod:
