@@ -19,7 +19,7 @@ from apimachinery.resources import SERVICES, TABLE, Resource, ResourceTable
 from apiserver.adapters import GrpcNodes
 from apiserver.bootstrap import bootstrap
 from apiserver.cache import WatchCache
-from apiserver.chain import AllowAuthenticated, Api
+from apiserver.chain import Api
 from apiserver.config import (
     ApiServerConfiguration,
     KubeletClientConfig,
@@ -42,10 +42,12 @@ from apiserver.metrics import Metrics
 from apiserver.ports import Nodes, Tokens
 from apiserver.registry.admission import Admission
 from apiserver.registry.applying import Applies
+from apiserver.registry.authorizing import RoleAuthorizer
 from apiserver.registry.connecting import Connections
 from apiserver.registry.evictions import Evictions
 from apiserver.registry.objects import Objects
 from apiserver.registry.pods import Pods
+from apiserver.registry.privileges import Privileges
 from apiserver.registry.quotas import Quotas
 from apiserver.registry.reading import Reading
 from apiserver.registry.reviews import Reviews
@@ -144,19 +146,20 @@ class Assembly:
         )
         reading = Reading(storage, self.caches, keys)
         store = ObjectStore(storage, keys, reading)
+        authorizer = RoleAuthorizer(reading)
         objects = Objects(
             store,
             STRATEGIES,
             Admission(reading, settings.default_toleration_s, Accounts(reading, rng) if settings.tokens else None),
             {SERVICES: self.allocator},
             Quotas(store, clock),
+            Privileges(authorizer),
             clock=clock,
             rng=rng,
             event_ttl_s=settings.event_ttl_s,
         )
         applies = Applies(objects)
         limits = settings.limits
-        authorizer = AllowAuthenticated()
         given = settings.tokens
         self.tokens: Tokens = NoTokens()
         token_requests = TokenRequests(None, None, reading, clock, rng)

@@ -21,6 +21,7 @@ from apimachinery.times import format_time
 from apiserver.core import service_account_tokens as core
 from apiserver.core.bodies import decode_object
 from apiserver.core.naming import new_uid, settle_name, settle_namespace
+from apiserver.core.node_access import node_of
 from apiserver.core.request import Document, Request, User
 from apiserver.core.service_account_tokens import Policy, Reference
 from apiserver.registry.current import Reader
@@ -30,7 +31,6 @@ T = TypeVar("T", bound=Object)
 
 _GROUP = "authentication.k8s.io"
 _ROWS = {"pod": PODS, "secret": SECRETS, "node": NODES}
-_NODES_GROUP, _NODE_PREFIX = "system:nodes", "system:node:"
 
 
 class TokenRequests:
@@ -79,8 +79,8 @@ class TokenRequests:
 
     async def _bound(self, user: User, account: ServiceAccount, wanted: BoundObjectReference | None) -> dict[str, Reference]:
         kind = None if wanted is None else core.bound_kind(wanted)
-        node_name = _node_of(user)
-        if node_name is not None and (wanted is None or kind != "pod"):
+        node = node_of(user)
+        if node and (wanted is None or kind != "pod"):
             raise _refused(account, "node requested token not bound to a pod")
         if wanted is None:
             return {}
@@ -89,7 +89,7 @@ class TokenRequests:
             raise errors.bad_request(f"cannot bind token to object of type {what}: it is neither a pod, a secret nor a node")
         if not wanted.name:
             raise errors.bad_request("a bound object reference needs a name")
-        if node_name is not None and not wanted.uid:
+        if node and not wanted.uid:
             raise _refused(account, "node requested token with a pod binding without a uid")
         row = _ROWS[kind]
         namespace = account.metadata.namespace if row.namespaced else ""
@@ -98,7 +98,7 @@ class TokenRequests:
         found = {kind: Reference(obj.metadata.name, obj.metadata.uid)}
         if isinstance(obj, Pod):
             _require_account(account, obj)
-            if node_name is not None and obj.spec.node_name != node_name:
+            if node and obj.spec.node_name != node:
                 raise _refused(account, "node requested token bound to a pod scheduled on a different node")
             found |= await self._node(obj.spec.node_name)
         return found
@@ -149,13 +149,6 @@ def _require_account(account: ServiceAccount, pod: Pod) -> None:
         raise errors.bad_request(
             f'cannot bind token for serviceaccount "{name}" to pod running with different serviceaccount name'
         )
-
-
-def _node_of(user: User) -> str | None:
-    """The node that asks; None for anybody else."""
-    if _NODES_GROUP in user.groups and user.name.startswith(_NODE_PREFIX):
-        return user.name.removeprefix(_NODE_PREFIX)
-    return None
 
 
 def _refused(account: ServiceAccount, detail: str) -> ApiError:

@@ -32,6 +32,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     with threaded_api_server(directory, storage=MemoryStorage, settings=Settings(tokens=token_keys())) as threaded:
         core = client.CoreV1Api(configured(threaded.server))
         core.create_namespaced_service_account("default", {"metadata": {"name": "web"}})
+        binding: dict[str, Any] = {
+            "metadata": {"name": "web"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+            "subjects": [{"kind": "ServiceAccount", "name": "web", "namespace": "default"}],
+        }
+        client.RbacAuthorizationV1Api(core.api_client).create_namespaced_role_binding("default", binding)
         yield threaded.server
 
 

@@ -70,9 +70,9 @@ async def token_of(rest: Call, account: str = "web", **spec: Any) -> str:
     return token
 
 
-async def asked(server: RunningServer, token: str, path: str = NAMESPACES) -> int:
-    """The status of a request with nothing but a token."""
-    async with server.session(token=token) as session, session.get(server.url + path) as response:
+async def asked(server: RunningServer, token: str) -> int:
+    """The status of a request with nothing but a token, which everybody may make who is somebody: 201, or 401."""
+    async with server.session(token=token) as session, session.post(server.url + SELF, data=b"{}") as response:
         await response.read()
         return response.status
 
@@ -96,7 +96,7 @@ async def test_a_token_lets_its_account_in(server: RunningServer, rest: Call, cl
     assert (claims["iss"], claims["sub"]) == (ISSUER, "system:serviceaccount:default:web")
     async with server.session(token=token) as session:
         async with session.get(server.url + NAMESPACES) as response:
-            assert response.status == 200
+            assert response.status == 403  # it is known, and may do nothing yet
         async with session.post(server.url + SELF, data=b"{}") as response:
             me = (await response.json())["status"]["userInfo"]
     assert me == {
@@ -149,7 +149,7 @@ async def test_credentials_and_which_of_them_count(server: RunningServer, rest: 
     )
     async with server.session(anonymous=True) as session:
         for header, status in rows:
-            async with session.get(server.url + NAMESPACES, headers={"Authorization": header}) as response:
+            async with session.get(server.url + "/version", headers={"Authorization": header}) as response:
                 assert (header[:12], response.status) == (header[:12], status)
         async with session.get(server.url + "/healthz", headers={"Authorization": "Bearer abc"}) as response:
             assert response.status == 401  # who claims to be somebody has to prove it, whatever the path
@@ -161,19 +161,19 @@ async def test_credentials_and_which_of_them_count(server: RunningServer, rest: 
         async with session.post(server.url + SELF, data=b"{}", headers=headers) as response:
             assert (await response.json())["status"]["userInfo"]["username"] == "kubernetes-admin"
     nobody = server.session(server.ca.client("", ()))  # one that names nobody does not
-    async with nobody, nobody.get(server.url + NAMESPACES, headers={"Authorization": f"Bearer {good}"}) as response:
+    async with nobody, nobody.get(server.url + "/version", headers={"Authorization": f"Bearer {good}"}) as response:
         assert response.status == 200
 
 
 async def test_a_token_ends_with_its_account(server: RunningServer, rest: Call) -> None:
     token = await token_of(rest)
-    assert await asked(server, token) == 200
+    assert await asked(server, token) == 201
     await rest("DELETE", f"{ACCOUNTS}/web")
     assert await asked(server, token) == 401
     await rest("POST", ACCOUNTS, {"metadata": {"name": "web"}})
     assert await asked(server, token) == 401  # another account of that name
     assert "error" in await reviewed(rest, token)
-    assert await asked(server, await token_of(rest)) == 200
+    assert await asked(server, await token_of(rest)) == 201
 
 
 async def test_a_token_ends_with_its_pod(server: RunningServer, rest: Call, clock: FakeClock) -> None:
@@ -190,9 +190,9 @@ async def test_a_token_ends_with_its_pod(server: RunningServer, rest: Call, cloc
         names.NODE_UID: [node["metadata"]["uid"]],
     }
     clock.advance(10_000)
-    assert await asked(server, token) == 200  # it lasts longer than it says
+    assert await asked(server, token) == 201  # it lasts longer than it says
     await rest("DELETE", f"{PODS}/p?gracePeriodSeconds=30")
-    assert await asked(server, token) == 200  # while the pod ends
+    assert await asked(server, token) == 201  # while the pod ends
     clock.advance(91)
     assert await asked(server, token) == 401  # and should be gone
     await rest("DELETE", f"{PODS}/p?gracePeriodSeconds=0")
@@ -205,7 +205,7 @@ async def test_a_token_ends_with_its_secret_or_node(server: RunningServer, rest:
     for kind, path in (("Secret", "/api/v1/namespaces/default/secrets"), ("Node", "/api/v1/nodes")):
         await rest("POST", path, {"metadata": {"name": "o"}})
         token = await token_of(rest, boundObjectRef={"apiVersion": "v1", "kind": kind, "name": "o"})
-        assert await asked(server, token) == 200
+        assert await asked(server, token) == 201
         assert ((await reviewed(rest, token))["user"]["extra"].get(names.NODE_NAME) == ["o"]) == (kind == "Node")
         await rest("DELETE", f"{path}/o")
         assert await asked(server, token) == 401
@@ -296,7 +296,7 @@ async def test_a_token_in_a_secret_counts_while_the_secret_holds_it(server: Runn
     secret = Secret(metadata=ObjectMeta(name="web-token", namespace="default", annotations=annotations), type=names.SECRET_TYPE)
     secret.data = {"token": base64.b64encode(token.encode()).decode()}
     secret = await client.create(secret)
-    assert await asked(server, token) == 200
+    assert await asked(server, token) == 201
     assert (await reviewed(rest, token))["user"]["username"] == "system:serviceaccount:default:web"
     secret.data = {"token": base64.b64encode(b"another").decode()}
     await client.update(secret)
@@ -358,6 +358,11 @@ async def test_a_browser_sends_its_token_as_a_protocol(server: RunningServer, re
     }
     await rest("POST", "/api/v1/nodes", {"metadata": {"name": "n1"}})
     await rest("POST", PODS, {**POD, "spec": {**POD["spec"], "nodeName": "n1"}})  # type: ignore[dict-item]
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
+    subject = {"kind": "ServiceAccount", "name": "web", "namespace": "default"}
+    binding = {"metadata": {"name": "b"}, "roleRef": role, "subjects": [subject]}
+    bound = await rest("POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings", binding)
+    assert bound.status == 201, bound.body
     address = {
         "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 9}},
