@@ -78,9 +78,11 @@ class Verifier:
         if len(token) > TOKEN_LENGTH_MAX:
             raise TokenError("the token is too long")
         try:
-            named = jwt.get_unverified_header(token).get("kid")
-        except jwt.PyJWTError:
-            raise TokenError("the token is malformed") from None
+            named = jwt.get_unverified_header(token).get("kid") if token.isascii() else ""
+        except (jwt.PyJWTError, ValueError, RecursionError):
+            named = ""
+        if named == "":
+            raise TokenError("the token is malformed")
         if named is not None and named not in self._keys:
             raise TokenError("the token is signed with a key that is not known")
         candidates = self._keys.values() if named is None else (self._keys[named],)

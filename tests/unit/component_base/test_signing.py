@@ -11,12 +11,15 @@ from collections.abc import Callable
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from component_base.signing import KeyFileError, Signer, TokenError, Verifier, key_id, public_keys
 from tests.support.tokens import elliptic_key, private_pem, public_pem, rsa_key
 
 CLAIMS = {"iss": "me", "sub": "you", "exp": 1}
 RSA, ELLIPTIC = rsa_key(), elliptic_key()
+VERIFIER = Verifier([Signer(RSA).public_key])
 
 
 def b64(data: bytes) -> str:
@@ -89,7 +92,7 @@ REFUSED: tuple[tuple[str, Callable[[str], str]], ...] = (
 def test_what_nobody_has_signed_is_refused(make: Callable[[str], str]) -> None:
     token = make(Signer(RSA).sign(CLAIMS))
     with pytest.raises(TokenError) as caught:
-        Verifier([Signer(RSA).public_key]).verify(token)
+        VERIFIER.verify(token)
     for part in token.split("."):
         assert len(part) < 3 or part not in str(caught.value)  # CVE-2019-11250
 
@@ -123,3 +126,28 @@ def test_what_is_no_key_is_told(pem: bytes) -> None:
 def test_keys_that_are_not_used(pem: bytes) -> None:
     with pytest.raises(KeyFileError):
         Signer(pem)
+
+
+PARTS = st.one_of(
+    st.text(max_size=40),
+    st.binary(max_size=60).map(b64),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(("alg", "kid", "crit", "typ", "b64")), inner)
+        ),
+        max_leaves=6,
+    ).map(lambda value: b64(json.dumps(value).encode())),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(PARTS, max_size=5).map(".".join))
+@example(b64(b"[" * 30_000) + ".e30.AAAA")
+@example(b64(b'{"alg":' + b"[" * 20_000) + ".e30.AAAA")
+@example(b64(b'{"alg":"RS256","kid":{}}') + ".e30.AAAA")
+@example(b64(b'{"alg":"RS256","kid":"\\ud800"}') + ".e30.AAAA")
+@example("\ud800.e30.AAAA")
+def test_whatever_comes_it_is_refused_and_nothing_else_happens(token: str) -> None:
+    with pytest.raises(TokenError):
+        VERIFIER.verify(token)
