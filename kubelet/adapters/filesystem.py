@@ -66,9 +66,8 @@ class NodeFilesystem:
         if not target.exists():
             target.mkdir(parents=True)
             target.chmod(0o755)
-        if kind in _IN_MEMORY and not os.path.ismount(
-            target
-        ):  # it is there without its mount after the node's power has failed
+        # the directory may be there without its mount, after the node's power has failed
+        if kind in _IN_MEMORY and not os.path.ismount(target):
             _mount("tmpfs", str(target), "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=0755,size=16m")
         replace_contents(target, files, group, f"..{self._clock.now():%Y_%m_%d_%H_%M_%S.%f}")
         return str(target)
