@@ -17,7 +17,7 @@ import msgspec
 
 from apimachinery import service_accounts as names
 from apimachinery.errors import FieldError
-from apimachinery.kinds import BoundObjectReference, TokenRequestSpec
+from apimachinery.kinds import BoundObjectReference, Pod, TokenRequestSpec
 from apiserver.core.request import AUTHENTICATED, User
 
 SECONDS_MIN, SECONDS_MAX = 600, 1 << 32
@@ -184,6 +184,22 @@ def user(credential: Credential) -> User:
 def bound_kind(reference: BoundObjectReference) -> str | None:
     """`pod`, `secret` or `node`; None for what tokens cannot be bound to."""
     return _BINDABLE.get((reference.api_version, reference.kind))
+
+
+def check_of_node(node: str, pod: Pod, audiences: Sequence[str]) -> str:
+    """Why a node does not get a token of a pod for these audiences (none: the API's own); "" when it does.
+
+    It gets what a volume of the pod shows, and only if the pod is its own.
+    """
+    if pod.spec.node_name != node:
+        return "node requested token bound to a pod scheduled on a different node"
+    if len(audiences) > 1:
+        return "node may only request 0 or 1 audiences"
+    audience = audiences[0] if audiences else ""
+    sources = [source for volume in pod.spec.volumes if volume.projected for source in volume.projected.sources]
+    if any(each.service_account_token and each.service_account_token.audience == audience for each in sources):
+        return ""
+    return f'audience "{audience}" not found in pod spec volume'
 
 
 def check_request(spec: TokenRequestSpec) -> list[FieldError]:

@@ -1,13 +1,14 @@
 """POST serviceaccounts/NAME/token: a token for an account, which is signed, handed out, and stored nowhere.
 
 A token may be bound to a pod that runs as the account, to a secret of its namespace, or to a node; that object has to exist
-then, and the token ends with it. A node gets tokens only for the pods that run on it, bound to them.
+then, and the token ends with it. A node gets only the tokens that its own pods' volumes show, bound to these pods.
 
 Source: the Kubernetes pages "Managing Service Accounts", section "TokenRequest API", and "Admission Control in Kubernetes",
 section "NodeRestriction".
 """
 
 import random
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TypeVar
 
@@ -22,7 +23,7 @@ from apiserver.core import service_account_tokens as core
 from apiserver.core.bodies import decode_object
 from apiserver.core.naming import new_uid, settle_name, settle_namespace
 from apiserver.core.node_access import node_of
-from apiserver.core.request import Document, Request, User
+from apiserver.core.request import Document, Request
 from apiserver.core.service_account_tokens import Policy, Reference
 from apiserver.registry.current import Reader
 from component_base.signing import Signer
@@ -53,12 +54,13 @@ class TokenRequests:
         )
         settle_name(wanted.metadata, request.name)
         settle_namespace(SERVICE_ACCOUNTS, wanted.metadata, request.namespace)
+        asked = tuple(wanted.spec.audiences)
         warnings += _complete(wanted, policy)
         if wrong := core.check_request(wanted.spec):
             raise errors.invalid("TokenRequest", request.name, wrong, group=_GROUP)
         account = await self._object(ServiceAccount, SERVICE_ACCOUNTS, request.namespace, request.name)
         _require_uid(SERVICE_ACCOUNTS, account, wanted.metadata.uid)
-        bound = await self._bound(request.user, account, wanted.spec.bound_object_ref)
+        bound = await self._bound(node_of(request.user), account, wanted.spec.bound_object_ref, asked)
         now, seconds = self._clock.now(), wanted.spec.expiration_seconds or 0
         claims = core.claims(
             policy,
@@ -77,9 +79,11 @@ class TokenRequests:
         )
         return Document(codec.encode(wanted), 0, 201, warnings)
 
-    async def _bound(self, user: User, account: ServiceAccount, wanted: BoundObjectReference | None) -> dict[str, Reference]:
+    async def _bound(
+        self, node: str, account: ServiceAccount, wanted: BoundObjectReference | None, audiences: Sequence[str]
+    ) -> dict[str, Reference]:
+        """The objects that the token is to be bound to. `node`: the one that asks; `audiences`: as they were asked for."""
         kind = None if wanted is None else core.bound_kind(wanted)
-        node = node_of(user)
         if node and (wanted is None or kind != "pod"):
             raise _refused(account, "node requested token not bound to a pod")
         if wanted is None:
@@ -98,8 +102,8 @@ class TokenRequests:
         found = {kind: Reference(obj.metadata.name, obj.metadata.uid)}
         if isinstance(obj, Pod):
             _require_account(account, obj)
-            if node and obj.spec.node_name != node:
-                raise _refused(account, "node requested token bound to a pod scheduled on a different node")
+            if node and (wrong := core.check_of_node(node, obj, audiences)):
+                raise _refused(account, wrong)
             found |= await self._node(obj.spec.node_name)
         return found
 

@@ -269,8 +269,9 @@ async def test_a_node_gets_tokens_of_its_own_pods_only(server: RunningServer, cl
     mine, theirs = [await client.get(Pod, name, "default") for name in ("mine", "theirs")]
     kubelet = Client(server.transport(server.ca.client("system:node:n1", ("system:nodes",))))
 
-    async def asked_for(reference: BoundObjectReference | None) -> TokenRequest:
-        request = TokenRequest(spec=TokenRequestSpec(bound_object_ref=reference, expiration_seconds=3607))
+    async def asked_for(reference: BoundObjectReference | None, *audiences: str) -> TokenRequest:
+        spec = TokenRequestSpec(bound_object_ref=reference, expiration_seconds=3607, audiences=list(audiences))
+        request = TokenRequest(spec=spec)
         return await kubelet.request_token("default", "web", request)
 
     granted = await asked_for(_reference(mine))
@@ -286,6 +287,9 @@ async def test_a_node_gets_tokens_of_its_own_pods_only(server: RunningServer, cl
         with pytest.raises(ApiError) as caught:
             await asked_for(reference)
         assert (caught.value.code, sentence in caught.value.status.message) == (403, True)
+    with pytest.raises(ApiError) as caught:
+        await asked_for(_reference(mine), "vault")
+    assert (caught.value.code, 'audience "vault" not found in pod spec volume' in caught.value.status.message) == (403, True)
     await kubelet.close()
 
 

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apimachinery import codec
+from apimachinery.kinds import Pod
 from apimachinery.service_accounts import legacy_claims
 from apiserver.core import service_account_tokens as core
 from apiserver.core.service_account_tokens import InvalidTokenError, Policy, Reference
@@ -164,6 +166,30 @@ def test_when_and_for_whom_a_token_counts(case: Check) -> None:
         return
     with pytest.raises(InvalidTokenError):
         core.check(POLICY, credential, case.wanted, now)
+
+
+def _pod(*audiences: str, node: str = "n1") -> Pod:
+    sources = [{"serviceAccountToken": {"path": each or "t", "audience": each}} for each in audiences]
+    volumes = [{"name": "e", "emptyDir": {}}, {"name": "v", "projected": {"sources": [{"configMap": {"name": "c"}}, *sources]}}]
+    return codec.convert(Pod, {"spec": {"nodeName": node, "volumes": volumes}})
+
+
+@pytest.mark.parametrize(
+    ("pod", "audiences", "complaint"),
+    [
+        (_pod(""), (), ""),
+        (_pod("", "vault"), ("vault",), ""),
+        (_pod("vault"), (), 'audience "" not found'),
+        (_pod(), (), 'audience "" not found'),
+        (_pod(""), ("api",), 'audience "api" not found'),
+        (_pod("a", "b"), ("a", "b"), "only request 0 or 1"),
+        (_pod("", node="n2"), (), "scheduled on a different node"),
+        (_pod("", node=""), (), "scheduled on a different node"),
+    ],
+)
+def test_what_a_node_gets(pod: Pod, audiences: tuple[str, ...], complaint: str) -> None:
+    found = core.check_of_node("n1", pod, audiences)
+    assert (complaint in found, bool(found)) == (True, bool(complaint))
 
 
 _JSON = st.recursive(
