@@ -11,8 +11,8 @@ from typing import Any, Generic, TypeVar
 from apiclient.transport import EventType, Fence, Name, PatchType, PodBinding, RawEvent, Selection, Transport, Verb, Write
 from apimachinery import codec
 from apimachinery.errors import ApiError
-from apimachinery.kinds import DeleteOptions, Object, Preconditions, Status
-from apimachinery.resources import resource_for
+from apimachinery.kinds import DeleteOptions, Object, Preconditions, Status, TokenRequest
+from apimachinery.resources import SERVICE_ACCOUNTS, resource_for
 
 ObjectT = TypeVar("ObjectT", bound=Object)
 
@@ -162,6 +162,11 @@ class Client:
         await self._transport.write(
             Write(Verb.DELETE, target, codec.encode(options), field_manager=self._field_manager, fence=self._fence())
         )
+
+    async def request_token(self, namespace: str, account: str, request: TokenRequest) -> TokenRequest:
+        """A token of a ServiceAccount: the request with its status filled in."""
+        target = Name(SERVICE_ACCOUNTS, namespace, account, "token")
+        return await self._write(TokenRequest, Verb.CREATE, target, codec.encode(request))
 
     async def bind(self, bindings: Sequence[PodBinding]) -> Sequence[ApiError | None]:
         """Place pods on nodes in one go; for each None or why it failed."""

@@ -8,6 +8,7 @@ back or drop watch events through `drop`.
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from apiclient.client import Client
@@ -35,6 +36,7 @@ class FakeApi:
         self.fail: Callable[[Write], ApiError | None] = lambda _: None
         self.drop: Callable[[Resource, RawEvent], bool] = lambda _, __: False
         self.compacted = 0
+        self.tokens_given = 0
         self._objects: dict[_Key, Plain] = {}
         self._history: list[tuple[int, Resource, EventType, Plain, Plain | None]] = []
         self._changed = asyncio.Event()
@@ -138,6 +140,8 @@ class FakeApi:
         if write.name.subresource == "eviction":
             self._remove((PODS, write.name.namespace, write.name.name))
             return plain
+        if write.name.subresource == "token":
+            return self._token(write.name, plain)
         meta = plain.setdefault("metadata", {})
         if not meta.get("name"):
             meta["name"] = f"{meta.get('generateName', '')}{self.rng.getrandbits(25):05x}"
@@ -146,6 +150,14 @@ class FakeApi:
         if (write.name.resource, meta.get("namespace", ""), meta["name"]) in self._objects:
             raise errors.already_exists(write.name.resource.plural, meta["name"], write.name.resource.group)
         return self._insert(write.name.resource, plain)
+
+    def _token(self, name: Name, plain: Plain) -> Plain:
+        """A made-up token that tells its number; the account need not exist."""
+        self.tokens_given += 1
+        spec = plain.get("spec", {})
+        ends = self.clock.now() + timedelta(seconds=spec.get("expirationSeconds", 3600))
+        status = {"token": f"token-{self.tokens_given}-{name.name}", "expirationTimestamp": times.format_time(ends)}
+        return {**plain, "status": status}
 
     def _insert(self, resource: Resource, plain: Plain) -> Plain:
         meta = plain["metadata"]

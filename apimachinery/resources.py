@@ -109,6 +109,7 @@ SUBRESOURCES: Mapping[str, Subresource] = {
     "eviction": Subresource(("create",), "policy", "v1", "Eviction"),
     "ephemeralcontainers": Subresource(("get", "patch", "update")),
     "resize": Subresource(("get", "patch", "update")),
+    "token": Subresource(("create",), "authentication.k8s.io", "v1", "TokenRequest"),
     "finalize": Subresource(("update",)),
     "approval": Subresource(("get", "patch", "update")),
     "log": Subresource(("get",), streams=True),
@@ -155,7 +156,7 @@ SERVICES = _core("services", kinds.Service, short_names=("svc",), categories=("a
 ENDPOINTS = _core("endpoints", kinds.Endpoints, short_names=("ep",))
 CONFIG_MAPS = _core("configmaps", kinds.ConfigMap, short_names=("cm",))
 SECRETS = _core("secrets", kinds.Secret)
-SERVICE_ACCOUNTS = _core("serviceaccounts", kinds.ServiceAccount, short_names=("sa",))
+SERVICE_ACCOUNTS = _core("serviceaccounts", kinds.ServiceAccount, short_names=("sa",), subresources=("token",))
 EVENTS = _core("events", kinds.Event, short_names=("ev",))
 REPLICA_SETS = _apps(
     "replicasets", kinds.ReplicaSet, short_names=("rs",), categories=("all",), subresources=("status", "scale")

@@ -20,18 +20,26 @@ from apiserver.adapters import GrpcNodes
 from apiserver.bootstrap import bootstrap
 from apiserver.cache import WatchCache
 from apiserver.chain import Api
-from apiserver.config import ApiServerConfiguration, KubeletClientConfig, LimitsConfig, StorageConfig
+from apiserver.config import (
+    ApiServerConfiguration,
+    KubeletClientConfig,
+    LimitsConfig,
+    ServiceAccountConfig,
+    StorageConfig,
+)
 from apiserver.core.allocation import address_range, address_text, port_range
 from apiserver.core.indexing import index_for
 from apiserver.core.keys import KeySpace
+from apiserver.core.service_account_tokens import Policy
 from apiserver.doors.grpc_door import GrpcDoor
 from apiserver.doors.health import Check
+from apiserver.doors.openid import KEYS_PATH, OpenId, openid
 from apiserver.doors.rest import RestDoor
 from apiserver.flow import Lines
 from apiserver.identity import NoTokens
 from apiserver.loops import repair_forever
 from apiserver.metrics import Metrics
-from apiserver.ports import Nodes
+from apiserver.ports import Nodes, Tokens
 from apiserver.registry.admission import Admission
 from apiserver.registry.applying import Applies
 from apiserver.registry.authorizing import RoleAuthorizer
@@ -44,8 +52,11 @@ from apiserver.registry.quotas import Quotas
 from apiserver.registry.reading import Reading
 from apiserver.registry.reviews import Reviews
 from apiserver.registry.scales import Scales
+from apiserver.registry.service_accounts import Accounts
 from apiserver.registry.services import Allocator
 from apiserver.registry.store import ObjectStore
+from apiserver.registry.token_authentication import ServiceAccountTokens
+from apiserver.registry.token_requests import TokenRequests
 from apiserver.storage.compactor import compact_forever
 from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.etcd_endpoints import TlsFiles
@@ -54,12 +65,25 @@ from apiserver.storage.memory import MemoryStorage
 from apiserver.storage.port import Storage, StorageError
 from apiserver.strategy import STRATEGIES
 from component_base import notify, run
+from component_base.signing import Signer, Verifier, public_keys
 from component_base.tasks import forever
 
 CLUSTER_DNS_OFFSET = 9
 """The cluster's name server has the tenth address of the service network; the API server the first."""
 LAST_REQUESTS_S = 0.3
 HEALTH_TIMEOUT_S = 2.0
+
+
+class TokenKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """What tokens of ServiceAccounts are made and judged with; see `config.ServiceAccountConfig`.
+
+    keys_url: "" for this server's own.
+    """
+
+    policy: Policy
+    signer: Signer
+    verifier: Verifier
+    keys_url: str = ""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +98,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     default_toleration_s: int = 5
     watch_history_changes: int = 8_192
     limits: LimitsConfig = LimitsConfig()
+    tokens: TokenKeys | None = None
 
 
 class Assembly:
@@ -125,7 +150,7 @@ class Assembly:
         objects = Objects(
             store,
             STRATEGIES,
-            Admission(reading, settings.default_toleration_s),
+            Admission(reading, settings.default_toleration_s, Accounts(reading, rng) if settings.tokens else None),
             {SERVICES: self.allocator},
             Quotas(store, clock),
             Privileges(authorizer),
@@ -135,6 +160,12 @@ class Assembly:
         )
         applies = Applies(objects)
         limits = settings.limits
+        given = settings.tokens
+        self.tokens: Tokens = NoTokens()
+        token_requests = TokenRequests(None, None, reading, clock, rng)
+        if given is not None:
+            self.tokens = ServiceAccountTokens(given.policy, given.verifier, reading, clock)
+            token_requests = TokenRequests(given.policy, given.signer, reading, clock, rng)
         self.api = Api(
             authorizer=authorizer,
             lines=Lines(
@@ -150,12 +181,21 @@ class Assembly:
             evictions=Evictions(store, objects, clock),
             scales=Scales(store, objects, applies),
             connections=Connections(store, nodes, clock, rng),
-            reviews=Reviews(authorizer, NoTokens()),
+            reviews=Reviews(authorizer, self.tokens),
+            token_requests=token_requests,
             metrics=self.metrics,
             clock=clock,
         )
 
         self.metrics.before_exposition(self._sample)
+
+    def openid(self) -> OpenId:
+        """What the server says about its keys."""
+        keys, settings = self.settings.tokens, self.settings
+        if keys is None:
+            return OpenId()
+        here = f"https://{settings.advertise_address}:{settings.advertise_port}{KEYS_PATH}"
+        return openid(keys.policy.issuers[0], keys.keys_url or here, keys.verifier)
 
     def checks(self) -> dict[str, Check]:
         """What /healthz and /readyz ask, by name."""
@@ -207,6 +247,7 @@ class Assembly:
                         service_address=self.service_address,
                         advertise_address=settings.advertise_address,
                         port=settings.advertise_port,
+                        accounts=settings.tokens is not None,
                     )
                     yield
                     await self.api.drain()
@@ -231,8 +272,10 @@ class Doors:
             assembly.table,
             assembly.nodes,
             assembly.checks(),
+            assembly.tokens,
             clock=assembly.clock,
             rng=assembly.rng,
+            openid=assembly.openid(),
             last_requests_s=last_requests_s,
         )
         self.grpc = GrpcDoor(assembly.api, assembly.table)
@@ -253,14 +296,27 @@ class Doors:
 
 
 def server_context(cert: Path, key: Path, client_ca: Path) -> ssl.SSLContext:
-    """TLS 1.2 or later, and no connection without a certificate of the cluster's CA."""
+    """TLS 1.2 or later. A client may come without a certificate, but with none that the cluster's CA has not signed."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(cert, key)
     context.load_verify_locations(client_ca)
-    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_mode = ssl.CERT_OPTIONAL
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def token_keys(config: ServiceAccountConfig) -> TokenKeys:
+    """The keys in the files; raises OSError, and KeyFileError for what is no key."""
+    signer = Signer(Path(config.signing_key_file).read_bytes())
+    further = [key for path in config.key_files for key in public_keys(Path(path).read_bytes())]
+    policy = Policy(
+        issuers=(config.issuer,),
+        audiences=tuple(config.api_audiences) or (config.issuer,),
+        seconds_max=config.max_token_expiration_seconds,
+        extend=config.extend_token_expiration,
+    )
+    return TokenKeys(policy=policy, signer=signer, verifier=Verifier((signer.public_key, *further)), keys_url=config.jwks_uri)
 
 
 def listening_socket(address: str, port: int) -> socket.socket:
@@ -279,6 +335,7 @@ async def serve(config: ApiServerConfiguration, stop: asyncio.Event) -> None:
         event_ttl_s=float(config.event_ttl_seconds),
         default_toleration_s=config.default_toleration_seconds,
         limits=config.limits,
+        tokens=token_keys(config.service_account) if config.service_account is not None else None,
     )
     sockets = [listening_socket(config.rest.address, config.rest.port)]
     sockets += [_inherited(number) for number in config.rest.listen_fds]

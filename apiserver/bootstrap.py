@@ -1,5 +1,5 @@
-"""What must exist before anybody else can work: the cluster's own namespaces, the priority classes of its own pods, the default
-roles and who holds them, and the `kubernetes` Service with its endpoints.
+"""What must exist before anybody else can work: the cluster's own namespaces, with the accounts of pods in them where pods need
+one; the priority classes of its own pods; the default roles and who holds them; the `kubernetes` Service with its endpoints.
 
 All of it goes through the handler chain as any request does, by the server's own user. What is there already is left as it
 is, but for the endpoints, which always name this server's address, and for default roles and bindings that have lost something
@@ -26,6 +26,7 @@ from apimachinery.kinds import (
     Role,
     RoleBinding,
     Service,
+    ServiceAccount,
     ServicePort,
     ServiceSpec,
     discovery,
@@ -33,6 +34,7 @@ from apimachinery.kinds import (
 )
 from apimachinery.kinds.object import Object
 from apimachinery.resources import TABLE
+from apimachinery.service_accounts import DEFAULT
 from apiserver.chain import Api
 from apiserver.core import default_roles
 from apiserver.core.request import Document, Request, User, Verb
@@ -45,7 +47,7 @@ AnyBinding = TypeVar("AnyBinding", RoleBinding, ClusterRoleBinding)
 _LABELS = {"component": "apiserver", "provider": "kubernetes"}
 
 
-async def bootstrap(api: Api, *, service_address: str, advertise_address: str, port: int) -> None:
+async def bootstrap(api: Api, *, service_address: str, advertise_address: str, port: int, accounts: bool = False) -> None:
     """Create what is missing; raises ApiError when the storage does not let it."""
     async with asyncio.TaskGroup() as group:  # the storage commits what comes together as one
         for name in NAMESPACES:
@@ -57,6 +59,8 @@ async def bootstrap(api: Api, *, service_address: str, advertise_address: str, p
         for binding in default_roles.cluster_role_bindings():
             group.create_task(_ensure(api, binding, completed=_completed_binding))
     async with asyncio.TaskGroup() as group:  # these need their namespace
+        for name in NAMESPACES if accounts else ():
+            group.create_task(_ensure(api, ServiceAccount(metadata=ObjectMeta(name=DEFAULT, namespace=name))))
         for local_role in default_roles.roles():
             group.create_task(_ensure(api, local_role, completed=_completed_role))
         for local_binding in default_roles.role_bindings():

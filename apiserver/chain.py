@@ -1,6 +1,6 @@
 """The handler chain: what happens to every request between a door and the registry.
 
-    authentication (at the door, by certificate) → authorization → flow control → the registry's verbs, which decode, admit,
+    authentication (at the door) → authorization → flow control → the registry's verbs, which decode, admit,
     default, validate and store
 
 A door calls `Api.handle`, gets an Answer or an ApiError, and nothing else. A request that writes is carried through even
@@ -43,6 +43,7 @@ from apiserver.registry.pods import Pods
 from apiserver.registry.reading import Reading
 from apiserver.registry.reviews import Reviews
 from apiserver.registry.scales import Scales
+from apiserver.registry.token_requests import TokenRequests
 
 BODY_BYTES_MAX = 3 << 20
 DELETES_AT_ONCE = 16
@@ -66,6 +67,7 @@ class Api:
         scales: Scales,
         connections: Connections,
         reviews: Reviews,
+        token_requests: TokenRequests,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
@@ -80,6 +82,7 @@ class Api:
         self._scales = scales
         self._connections = connections
         self._reviews = reviews
+        self._token_requests = token_requests
         self._clock = clock
         self._running: set[asyncio.Task[Any]] = set()
 
@@ -143,7 +146,7 @@ class Api:
         settled = forms.settle(request)
         async with self.lines.for_request(request).admitted(request.user.name, seats_of(request)):
             if request.resource.virtual:
-                return self._reviews.create(request)
+                return await self._reviews.create(request)
             answer = await (self._subresource(settled) if request.subresource else self._dispatch(settled))
             return await answered(request.resource, answer)
 
@@ -176,6 +179,8 @@ class Api:
                 return await self._pods.bind(request)
             case "eviction", Verb.CREATE:
                 return await self._evictions.evict(request)
+            case "token", Verb.CREATE:
+                return await self._token_requests.create(request)
             case "status" | "approval" | "finalize" | "ephemeralcontainers" | "resize", Verb.GET:
                 return await self._reading.get(request)
             case "status" | "approval" | "finalize" | "ephemeralcontainers" | "resize", Verb.UPDATE:

@@ -53,6 +53,33 @@ class KubeletClientConfig(Section, frozen=True):
     key_file: str
 
 
+class ServiceAccountConfig(Section, frozen=True):
+    """Tokens of ServiceAccounts: who signs them, whose count, and for how long.
+
+    issuer: who all tokens say has signed them, a URL; signing_key_file: a private key in PEM, which need not be an RSA one;
+    key_files: further keys whose tokens count, such as the last one in use; api_audiences: for whom tokens are unless somebody
+    else is asked for, the issuer by default. extend_token_expiration: tokens of pods outlive the hour that they say, for
+    programs that read them only once. jwks_uri: where the keys can be had, if not at this server.
+    """
+
+    issuer: str
+    signing_key_file: str
+    key_files: list[str] = []
+    api_audiences: list[str] = []
+    max_token_expiration_seconds: int = 0
+    extend_token_expiration: bool = True
+    jwks_uri: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.issuer:
+            raise ValueError("issuer must not be empty")
+        if self.jwks_uri and not self.jwks_uri.startswith("https://"):
+            raise ValueError("jwksUri must be an https URL")
+        most = self.max_token_expiration_seconds
+        if most and not 3600 <= most <= 1 << 32:
+            raise ValueError("maxTokenExpirationSeconds must lie between an hour and 2^32 seconds")
+
+
 class LimitsConfig(Section, frozen=True):
     """Requests at work and waiting, reads and writes apart, in each flow; a list without a limit counts as eight."""
 
@@ -63,7 +90,7 @@ class LimitsConfig(Section, frozen=True):
 
 
 class ApiServerConfiguration(Configuration, frozen=True):
-    """The whole file."""
+    """The whole file. Without `serviceAccount` tokens are neither given out nor taken, and pods get none."""
 
     rest: RestConfig
     grpc: GrpcConfig
@@ -76,3 +103,4 @@ class ApiServerConfiguration(Configuration, frozen=True):
     event_ttl_seconds: int = 3600
     default_toleration_seconds: int = 5
     limits: LimitsConfig = LimitsConfig()
+    service_account: ServiceAccountConfig | None = None

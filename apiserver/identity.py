@@ -1,9 +1,10 @@
-"""Authentication: a client certificate's common name is the user, its organizations are the groups.
+"""Authentication: a client certificate's common name is the user, its organizations are the groups; or a bearer token says it.
 
-TLS has verified the certificate against the cluster's CA before any of this runs; whoever has none does not get a connection.
+TLS has verified a certificate against the cluster's CA before any of this runs. Whoever shows a certificate that names somebody
+is that somebody, whatever token comes with it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -12,16 +13,26 @@ from cryptography.x509.oid import NameOID
 
 from apimachinery import errors
 from apimachinery.kinds import TokenReviewStatus
-from apiserver.core.request import User
-
-AUTHENTICATED = "system:authenticated"
+from apiserver.core.channels import bearer_of
+from apiserver.core.request import AUTHENTICATED, User
 
 
 class NoTokens:
-    """The token authenticator until tokens are given out: no token is anybody's."""
+    """The token authenticator of a server that has no keys for tokens: no token is anybody's."""
 
-    def review(self, token: str, audiences: Sequence[str]) -> TokenReviewStatus:
+    async def authenticate(self, token: str) -> User:
+        raise errors.unauthorized()
+
+    async def review(self, token: str, audiences: Sequence[str]) -> TokenReviewStatus:
         return TokenReviewStatus(error="invalid bearer token")
+
+
+def bearer_token(headers: Mapping[str, str]) -> str:
+    """The token in a request's Authorization header (RFC 6750), else in its WebSocket protocols; "" for none."""
+    scheme, _, token = headers.get("Authorization", "").strip().partition(" ")
+    if scheme.lower() == "bearer" and token:
+        return token.strip()
+    return bearer_of(headers.get("Sec-WebSocket-Protocol", ""))
 
 
 @lru_cache(maxsize=1024)
@@ -33,11 +44,13 @@ def user_of_pem(pem: bytes) -> User:
     return _user(names, groups)
 
 
-def user_of_peer(certificate: dict[str, Any] | None) -> User:
-    """The same of a peer certificate as the `ssl` module decodes it."""
+def user_of_peer(certificate: dict[str, Any] | None) -> User | None:
+    """The same of a peer certificate as the `ssl` module decodes it; None when there is none, or when it names nobody."""
     subject = [pair for part in (certificate or {}).get("subject", ()) for pair in part]
-    names = [value for key, value in subject if key == "commonName"]
-    return _user(names, [value for key, value in subject if key == "organizationName"])
+    name = next((value for key, value in subject if key == "commonName"), "")
+    if not name:
+        return None
+    return _user([name], [value for key, value in subject if key == "organizationName"])
 
 
 def _user(names: list[str], groups: list[str]) -> User:

@@ -24,6 +24,12 @@ class Metrics:
             ("verb", "group", "resource", "subresource", "code"),
             registry=self.registry,
         )
+        self.authentications = Counter(
+            "authentication_attempts",
+            "Bearer tokens that were shown, by what came of them: success, failure, or error when that could not be told.",
+            ("result",),
+            registry=self.registry,
+        )
         self._durations = Histogram(
             "apiserver_request_duration_seconds",
             "How long requests took that are no watches and no streams.",

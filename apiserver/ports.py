@@ -32,7 +32,11 @@ class Authorizer(Protocol):
 class Tokens(Protocol):
     """Knows whose a bearer token is."""
 
-    def review(self, token: str, audiences: Sequence[str]) -> TokenReviewStatus:
+    async def authenticate(self, token: str) -> User:
+        """Whose it is, if it is for this API; raises ApiError (401)."""
+        ...
+
+    async def review(self, token: str, audiences: Sequence[str]) -> TokenReviewStatus:
         """Whose it is, and for which of the audiences it is good; not authenticated for a token that is nobody's."""
         ...
 

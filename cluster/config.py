@@ -287,6 +287,10 @@ def _apiserver(node: NodeSpec, layout: Layout) -> dict[str, Any]:
             "certFile": layout.certificate("apiserver-kubelet-client"),
             "keyFile": layout.key("apiserver-kubelet-client"),
         },
+        serviceAccount={
+            "issuer": f"https://kubernetes.default.svc.{constants.CLUSTER_DOMAIN}",
+            "signingKeyFile": layout.key(pki.SERVICE_ACCOUNT),
+        },
         advertiseAddress=node.ip,
         eventTtlSeconds=EVENT_TTL_S,
         defaultTolerationSeconds=DEFAULT_TOLERATION_S,
@@ -312,6 +316,8 @@ def _controller_manager(spec: ClusterSpec, node: NodeSpec, layout: Layout) -> di
         nodeCidrMaskSize=constants.NODE_CIDR_MASK_SIZE,
         nodeMonitorGracePeriodSeconds=NODE_GRACE_S,
         unhealthyFraction=0.55,
+        rootCaFile=layout.certificate(pki.CLUSTER_CA),
+        serviceAccountKeyFile=layout.key(pki.SERVICE_ACCOUNT),
     )
 
 

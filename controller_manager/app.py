@@ -18,6 +18,7 @@ from apimachinery.clock import Clock, SystemClock
 from component_base import notify, run
 from component_base.connection import new_client, new_elector
 from component_base.health import HealthServer
+from component_base.signing import Signer
 from component_base.tasks import forever
 from controller_manager.cluster_role_aggregation.controller import ClusterRoleAggregationController
 from controller_manager.config import ControllerManagerConfiguration
@@ -38,6 +39,7 @@ from controller_manager.shared.context import Context, Informers, Recorder, buil
 from controller_manager.shared.loop import Controller
 from controller_manager.shared.metrics import Metrics
 from controller_manager.taint_eviction.controller import TaintEvictionController
+from controller_manager.token_secrets.controller import TokenSecretController
 from controller_manager.volume_protection.controller import ClaimProtectionController, VolumeProtectionController
 
 NAME = "kube-controller-manager"
@@ -110,8 +112,12 @@ def build_controllers(config: ControllerManagerConfiguration, context: Context) 
         ClaimProtectionController(context),
         VolumeProtectionController(context),
     ]
-    if config.root_ca_file:
-        controllers.append(RootCaController(context, certificate=Path(config.root_ca_file).read_text()))
+    certificate = Path(config.root_ca_file).read_text() if config.root_ca_file else ""
+    if certificate:
+        controllers.append(RootCaController(context, certificate=certificate))
+    if config.service_account_key_file:
+        signer = Signer(Path(config.service_account_key_file).read_bytes())
+        controllers.append(TokenSecretController(context, certificate=certificate, sign=signer.sign))
     return controllers
 
 

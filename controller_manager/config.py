@@ -8,7 +8,8 @@ class ControllerManagerConfiguration(Configuration, frozen=True):
 
     cluster_cidr is cut into pod CIDRs with prefixes of node_cidr_mask_size bits. A node silent for
     node_monitor_grace_period_seconds is out; evictions stop when unhealthy_fraction of the nodes are. root_ca_file, if
-    given, is published in each namespace. seed fixes chance, for tests that replay.
+    given, is published in each namespace. service_account_key_file, if given, signs the tokens that stand in Secrets. seed
+    fixes chance, for tests that replay.
     """
 
     client: ClientConnection
@@ -19,6 +20,7 @@ class ControllerManagerConfiguration(Configuration, frozen=True):
     node_monitor_grace_period_seconds: float = 4.0
     unhealthy_fraction: float = 0.55
     root_ca_file: str = ""
+    service_account_key_file: str = ""
     seed: int | None = None
 
     def __post_init__(self) -> None:

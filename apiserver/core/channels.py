@@ -44,6 +44,26 @@ class _Size(msgspec.Struct):
 _sizes = msgspec.json.Decoder(_Size)
 
 
+_BEARER = "base64url.bearer.authorization.k8s.io."
+
+
+def bearer_of(protocols: str) -> str:
+    """The token that a browser sends as one of its WebSocket's protocols, since it cannot send headers; "" for none."""
+    for each in protocols.split(","):
+        if (name := each.strip()).startswith(_BEARER):
+            encoded = name.removeprefix(_BEARER)
+            try:
+                return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+            except ValueError:
+                return encoded  # nobody's token
+    return ""
+
+
+def without_bearer(protocols: str) -> str:
+    """The protocols that are meant as such: what anybody else may be told."""
+    return ", ".join(name for each in protocols.split(",") if (name := each.strip()) and not name.startswith(_BEARER))
+
+
 def chosen(offered: Iterable[str], supported: Sequence[str]) -> str | None:
     """The first protocol that the client offers and that is supported; headers may hold several, with commas."""
     for header in offered:

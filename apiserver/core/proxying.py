@@ -13,6 +13,7 @@ import msgspec
 
 from apimachinery import errors
 from apimachinery.kinds import Endpoints, Pod, Service
+from apiserver.core.channels import without_bearer
 
 _HOP_BY_HOP = frozenset(
     (
@@ -30,6 +31,7 @@ _HOP_BY_HOP = frozenset(
 _IDENTITY = frozenset(("authorization",))
 _IDENTITY_PREFIXES = ("impersonate-", "x-remote-")
 _UPGRADE = ("connection", "upgrade")
+_PROTOCOLS = "sec-websocket-protocol"
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -114,6 +116,8 @@ def forwarded_headers(headers: Pairs, *, upgrade: bool, client: str, path: str, 
     """The headers of a request that go on to the backend, and those that tell it of the way here."""
     drop = _dropped(headers) - (frozenset(_UPGRADE) if upgrade else frozenset())
     kept = [(name, value) for name, value in headers if _passes(name.lower(), drop)]
+    protocols = [(name, without_bearer(value)) for name, value in kept if name.lower() == _PROTOCOLS]
+    kept = [pair for pair in kept if pair[0].lower() != _PROTOCOLS] + [pair for pair in protocols if pair[1]]
     before = ", ".join(value for name, value in headers if name.lower() == "x-forwarded-for")
     kept = [(name, value) for name, value in kept if name.lower() not in ("x-forwarded-for", "x-forwarded-uri")]
     kept.append(("X-Forwarded-For", f"{before}, {client}" if before else client))

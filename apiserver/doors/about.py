@@ -1,4 +1,4 @@
-"""The paths of the REST door that name no resource: discovery, OpenAPI, health, metrics.
+"""The paths of the REST door that name no resource: discovery, OpenAPI, health, metrics, the keys of tokens.
 
 Documents that do not change have an ETag, and are not sent again to who has them; an OpenAPI v3 document that was asked for by
 its hash may be kept for ever.
@@ -15,6 +15,7 @@ from apimachinery.resources import ResourceTable
 from apiserver.core.negotiation import DISCOVERY_FORMS, JSON, NO_FORMS, PLAIN, media_type, representation
 from apiserver.doors.discovery import VERSION, Discovery
 from apiserver.doors.health import Health
+from apiserver.doors.openid import OpenId
 from apiserver.metrics import Metrics
 from apiserver.openapi import Library, Published
 
@@ -29,12 +30,13 @@ _YEAR = timedelta(days=365)
 class About:
     """Answers for one server."""
 
-    def __init__(self, table: ResourceTable, health: Health, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, table: ResourceTable, health: Health, metrics: Metrics, clock: Clock, openid: OpenId) -> None:
         self._discovery = Discovery(table)
         self._library = Library(table, VERSION["gitVersion"])
         self._health = health
         self._metrics = metrics
         self._clock = clock
+        self._openid = openid
 
     async def answer(self, request: web.BaseRequest) -> web.Response:
         """Raises ApiError 404, 405 or 406."""
@@ -55,6 +57,8 @@ class About:
         if path == "/metrics":
             headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
             return web.Response(body=self._metrics.exposition(), headers=headers)
+        if (document := self._openid.document(path)) is not None:
+            return document
         if path == "/openapi/v2":
             return await self._openapi_v2(request)
         if path == _OPENAPI_V3 or path.startswith(f"{_OPENAPI_V3}/"):

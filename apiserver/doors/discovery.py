@@ -27,11 +27,13 @@ VERSION = {
     "platform": "linux/amd64",
 }
 _OTHER_PATHS = (
+    "/.well-known/openid-configuration",
     "/healthz",
     "/livez",
     "/metrics",
     "/openapi/v2",
     "/openapi/v3",
+    "/openid/v1/jwks",
     "/readyz",
 )
 

@@ -4,6 +4,8 @@ Lists and watches are put together from the shared bytes of the cache; nothing i
 metadata that a client may ask for instead (`rendering`). JSON is what is spoken; YAML and protobuf are accepted in
 bodies. Where clients prefer answers that cannot be had (protobuf) they get JSON if they accept it at all, and 406 if not.
 
+Who asks is told by a client certificate or a bearer token; who shows neither gets nothing but the health checks.
+
 A client that goes away cancels its handler, which ends its reads, watches and streams; a write is carried through all the same.
 """
 
@@ -42,12 +44,13 @@ from apiserver.core.request import (
 )
 from apiserver.doors.about import About
 from apiserver.doors.health import Check, Health
+from apiserver.doors.openid import OpenId
 from apiserver.doors.proxying import proxy
 from apiserver.doors.rendering import Rendering, bookmark_object, list_meta, rendering
 from apiserver.doors.streams import bridge
 from apiserver.failures import to_api_error
-from apiserver.identity import user_of_peer
-from apiserver.ports import Nodes
+from apiserver.identity import bearer_token, user_of_peer
+from apiserver.ports import Nodes, Tokens
 
 log = logging.getLogger(__name__)
 
@@ -72,18 +75,22 @@ class RestDoor:
         table: ResourceTable,
         nodes: Nodes,
         checks: Mapping[str, Check],
+        tokens: Tokens,
         *,
         clock: Clock,
         rng: random.Random,
+        openid: OpenId | None = None,
         last_requests_s: float = 0.0,
     ) -> None:
         self._api = api
+        self._tokens = tokens
         self._table = table
         self._nodes = nodes
         self._clock = clock
         self._rng = rng
         self._last_requests_s = last_requests_s
-        self._about = About(table, Health(checks, {"shutdown": self._not_stopping}), api.metrics, clock)
+        health = Health(checks, {"shutdown": self._not_stopping})
+        self._about = About(table, health, api.metrics, clock, openid or OpenId())
         self._runner: web.ServerRunner | None = None
         self._stopping = asyncio.Event()
 
@@ -127,7 +134,11 @@ class RestDoor:
             return _failure(to_api_error(error))
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        user = _user(request)
+        user = await self._user(request)
+        if user is None:
+            if Health.serves(request.path):
+                return await self._about.answer(request)
+            raise errors.unauthorized()
         target = parse_path(self._table, request.path)
         if target is None:
             self._api.authorizer.authorize_path(user, request.path)
@@ -174,6 +185,24 @@ class RestDoor:
             case Proxying():
                 return await proxy(request, answer, self._nodes)
 
+    async def _user(self, request: web.BaseRequest) -> User | None:
+        """Who asks; None for somebody who does not say. Raises ApiError (401) for a token that is not good."""
+        transport = request.transport
+        user = user_of_peer(transport.get_extra_info("peercert") if transport is not None else None)
+        if user is not None:
+            return user
+        token = bearer_token(request.headers)
+        if not token:
+            return None
+        attempts = self._api.metrics.authentications
+        try:
+            user = await self._tokens.authenticate(token)
+        except ApiError as error:
+            attempts.labels("failure" if error.code == 401 else "error").inc()
+            raise
+        attempts.labels("success").inc()
+        return user
+
     async def _not_stopping(self) -> str | None:
         return "the server is about to stop" if self._stopping.is_set() else None
 
@@ -215,11 +244,6 @@ class RestDoor:
         except TimeoutError:
             pass
         await watching.batches.aclose()
-
-
-def _user(request: web.BaseRequest) -> User:
-    transport = request.transport
-    return user_of_peer(transport.get_extra_info("peercert") if transport is not None else None)
 
 
 def _verb(method: str, target: Target, query: Sequence[tuple[str, str]]) -> Verb:

@@ -80,7 +80,7 @@ async def _websocket(request: web.BaseRequest, wanted: Connecting, nodes: Nodes)
     socket = web.WebSocketResponse(protocols=supported, max_msg_size=MESSAGE_BYTES_MAX, heartbeat=HEARTBEAT_S)
     if not socket.can_prepare(request):
         raise errors.bad_request(f"Upgrade request required: {SPDY}, or a WebSocket of {channels.V5} or {channels.V4}")
-    offered = request.headers.get("Sec-WebSocket-Protocol", "")
+    offered = channels.without_bearer(request.headers.get("Sec-WebSocket-Protocol", ""))
     protocol = channels.chosen((offered,), supported)
     if offered and protocol is None:
         raise errors.bad_request(f"none of the WebSocket protocols is supported: {offered!r}")

@@ -3,7 +3,7 @@ validation.
 
 - NamespaceLifecycle: an object is created only in a namespace that exists and is not being deleted; the namespaces that the
   cluster lives from are not deleted.
-- ServiceAccount: a pod that names no service account runs as `default`.
+- ServiceAccount: a pod that names no service account runs as `default`; see `service_accounts`.
 - DefaultTolerationSeconds: a pod tolerates a node that is not ready or unreachable for a configured time.
 - Priority, RuntimeClass: see `classes`.
 - LimitRanger: containers get the defaults of their namespace's LimitRanges; a valid object that breaks their bounds is refused.
@@ -20,6 +20,7 @@ Source: the Kubernetes page "Admission Control in Kubernetes".
 from collections.abc import Iterator
 
 from apimachinery import codec, errors, protection
+from apimachinery import service_accounts as account_names
 from apimachinery.errors import ApiError
 from apimachinery.kinds import LimitRange, Namespace, PersistentVolumeClaim, Pod, PriorityClass, StorageClass, Toleration
 from apimachinery.kinds.meta import StatusCause, StatusDetails
@@ -29,6 +30,7 @@ from apiserver.core import default_classes, limit_ranges
 from apiserver.registry.classes import Classes
 from apiserver.registry.current import Current, Reader
 from apiserver.registry.pod_security import PodSecurity
+from apiserver.registry.service_accounts import Accounts
 
 NOT_READY = "node.kubernetes.io/not-ready"
 UNREACHABLE = "node.kubernetes.io/unreachable"
@@ -36,11 +38,15 @@ PROTECTED_NAMESPACES = frozenset(("default", "kube-system", "kube-public"))
 
 
 class Admission:
-    """Needs to see namespaces; `toleration_s` is what DefaultTolerationSeconds grants."""
+    """Needs to see namespaces; `toleration_s` is what DefaultTolerationSeconds grants.
 
-    def __init__(self, reader: Reader, toleration_s: int) -> None:
+    accounts: None where no tokens are given out; then nobody looks whether a pod's account exists.
+    """
+
+    def __init__(self, reader: Reader, toleration_s: int, accounts: Accounts | None = None) -> None:
         self._reader = reader
         self._toleration_s = toleration_s
+        self._accounts = accounts
         self._classes = Classes(reader)
         self._pod_security = PodSecurity(reader)
 
@@ -50,6 +56,8 @@ class Admission:
             await self._require_namespace(resource, obj.metadata.namespace, obj.metadata.name)
         if isinstance(obj, Pod):
             self._complete_pod(obj)
+            if self._accounts is not None:
+                await self._accounts.complete(obj)
             await self._classes.complete(obj)
             for limit_range in self._limit_ranges(obj):
                 limit_ranges.complete(obj, limit_range)
@@ -106,7 +114,8 @@ class Admission:
     def _complete_pod(self, pod: Pod) -> None:
         spec = pod.spec
         if not spec.service_account_name:
-            spec.service_account_name = spec.service_account or "default"
+            mirror = account_names.MIRROR_POD in pod.metadata.annotations
+            spec.service_account_name = spec.service_account or ("" if mirror else account_names.DEFAULT)
         spec.service_account = spec.service_account_name
         for key in (NOT_READY, UNREACHABLE):
             if not any(_covers(toleration, key) for toleration in spec.tolerations):

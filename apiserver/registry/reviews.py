@@ -26,7 +26,6 @@ from apimachinery.kinds import (
     SubjectAccessReviewStatus,
     SubjectRulesReviewStatus,
     TokenReview,
-    UserInfo,
 )
 from apimachinery.kinds.meta import ObjectMeta
 from apimachinery.kinds.object import Object
@@ -44,6 +43,7 @@ from apiserver.core.bodies import resource_decode
 from apiserver.core.naming import settle_namespace
 from apiserver.core.request import Document, Request, User
 from apiserver.ports import Authorizer, Tokens
+from apiserver.registry.token_authentication import user_info
 
 T = TypeVar("T", bound=Object)
 
@@ -55,7 +55,6 @@ class Reviews:
         self._authorizer = authorizer
         self._tokens = tokens
         self._answers: Mapping[Resource, Callable[[Request], tuple[Object, tuple[str, ...]]]] = {
-            TOKEN_REVIEWS: self._token,
             SELF_SUBJECT_REVIEWS: self._self,
             SUBJECT_ACCESS_REVIEWS: self._access,
             LOCAL_SUBJECT_ACCESS_REVIEWS: self._local_access,
@@ -63,22 +62,24 @@ class Reviews:
             SELF_SUBJECT_RULES_REVIEWS: self._self_rules,
         }
 
-    def create(self, request: Request) -> Document:
+    async def create(self, request: Request) -> Document:
         """The review with its answer; raises ApiError 400 or 422."""
-        review, warnings = self._answers[request.resource](request)
+        if request.resource is TOKEN_REVIEWS:
+            review, warnings = await self._token(request)
+        else:
+            review, warnings = self._answers[request.resource](request)
         return Document(codec.encode(review), 0, 201, warnings)
 
-    def _token(self, request: Request) -> tuple[Object, tuple[str, ...]]:
+    async def _token(self, request: Request) -> tuple[Object, tuple[str, ...]]:
         review, warnings = _decode(TokenReview, request)
         if not review.spec.token:
             raise errors.bad_request("token is required for TokenReview in authentication")
-        review.status = self._tokens.review(review.spec.token, tuple(review.spec.audiences))
+        review.status = await self._tokens.review(review.spec.token, tuple(review.spec.audiences))
         return review, warnings
 
     def _self(self, request: Request) -> tuple[Object, tuple[str, ...]]:
         review, warnings = _decode(SelfSubjectReview, request)
-        user = request.user
-        review.status = SelfSubjectReviewStatus(user_info=UserInfo(username=user.name, groups=list(user.groups)))
+        review.status = SelfSubjectReviewStatus(user_info=user_info(request.user))
         return review, warnings
 
     def _access(self, request: Request) -> tuple[Object, tuple[str, ...]]:
@@ -153,7 +154,8 @@ def _require(request: Request, wrong: tuple[FieldError, ...]) -> None:
 
 
 def _user(spec: SubjectAccessReviewSpec) -> User:
-    return User(spec.user, tuple(spec.groups))
+    extra = tuple((name, tuple(values)) for name, values in spec.extra.items())
+    return User(spec.user, tuple(spec.groups), uid=spec.uid, extra=extra)
 
 
 def _check_meta(meta: ObjectMeta) -> Iterator[FieldError]:

@@ -54,7 +54,7 @@ class CertificateSigningRequestStrategy(Strategy[CertificateSigningRequest]):
     def sign(self, new: CertificateSigningRequest, old: CertificateSigningRequest | None, user: User, now: datetime) -> None:
         if old is None:
             new.spec.username, new.spec.groups = user.name, list(user.groups)
-            new.spec.uid, new.spec.extra = "", {}
+            new.spec.uid, new.spec.extra = user.uid, {name: list(values) for name, values in user.extra}
         elif new.status.conditions != old.status.conditions:
             _note_times(new.status.conditions, old.status.conditions, format_time(now))
 

@@ -2,9 +2,9 @@
 
 from apimachinery import codec
 from apimachinery.kinds import ConfigMap, ObjectMeta
+from apimachinery.service_accounts import CA_KEY, ROOT_CA
 
-NAME = "kube-root-ca.crt"
-KEY = "ca.crt"
+NAME = ROOT_CA
 DESCRIPTION = "kubernetes.io/description"
 _TEXT = "The certificates by which clients of this cluster's API server can verify it."
 
@@ -14,5 +14,5 @@ def wanted(namespace: str, certificate: str, current: ConfigMap | None) -> Confi
     new = ConfigMap(metadata=ObjectMeta(name=NAME, namespace=namespace))
     result = new if current is None else codec.deep_copy(current)
     result.metadata.annotations[DESCRIPTION] = _TEXT
-    result.data = {KEY: certificate}
+    result.data = {CA_KEY: certificate}
     return result

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from kctl import applying, generators, targets
+from kctl.commands.create_token import create_token
 from kctl.errors import KctlError, StatusError, UnreachableError
 from kctl.manifests import Document
 from kctl.options import Command, command, option, switch
@@ -212,6 +213,7 @@ for _command, _names in (
     (create_secret, ("secret",)),
     (create_deployment, ("deployment", "deploy")),
     (create_service, ("service", "svc")),
+    (create_token, ("token",)),
 ):
     for _alias in _names:
         create.add_command(_command, _alias)

@@ -65,9 +65,10 @@ class NodeFilesystem:
         target = self._volume(uid, kind, volume)
         if not target.exists():
             target.mkdir(parents=True)
-            if kind in _IN_MEMORY:
-                _mount("tmpfs", str(target), "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=0755,size=16m")
             target.chmod(0o755)
+        # the directory may be there without its mount, after the node's power has failed
+        if kind in _IN_MEMORY and not os.path.ismount(target):
+            _mount("tmpfs", str(target), "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=0755,size=16m")
         replace_contents(target, files, group, f"..{self._clock.now():%Y_%m_%d_%H_%M_%S.%f}")
         return str(target)
 
@@ -204,10 +205,14 @@ def replace_contents(target: Path, files: Mapping[str, FileContent], group: int 
 
 def _same(folder: Path, files: Mapping[str, FileContent], group: int | None) -> bool:
     present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    return present == set(files) and all(
-        (folder / name).read_bytes() == content.data and stat.S_IMODE((folder / name).stat().st_mode) == _mode(content, group)
-        for name, content in files.items()
-    )
+    return present == set(files) and all(_is(folder / name, content, group) for name, content in files.items())
+
+
+def _is(path: Path, content: FileContent, group: int | None) -> bool:
+    found = path.stat()
+    if stat.S_IMODE(found.st_mode) != _mode(content, group) or found.st_uid != _owner(content):
+        return False
+    return path.read_bytes() == content.data
 
 
 def _new_directory(target: Path, stamp: str) -> Path:
@@ -226,14 +231,20 @@ def _write_file(folder: Path, name: str, content: FileContent, group: int | None
         raise VolumeFailureError(f"invalid path {name!r} in volume")
     path = folder.joinpath(*parts)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content.data)
-    path.chmod(_mode(content, group))
-    if group is not None:
-        os.chown(path, -1, group)
+    # the pod sees the new directory at once: nobody may read a file in it before it is whose it should be
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content.data)
+        os.fchown(descriptor, _owner(content), -1 if group is None else group)
+        os.fchmod(descriptor, _mode(content, group))
 
 
 def _mode(content: FileContent, group: int | None) -> int:
     return content.mode | (0o040 if group is not None else 0)
+
+
+def _owner(content: FileContent) -> int:
+    return os.geteuid() if content.owner is None else content.owner
 
 
 def _check_host_path(path: str, kind: str) -> str:

@@ -19,16 +19,19 @@ from apimachinery.kinds import (
     Volume,
 )
 from kubelet.core.environment import ConfigError, Sources, field_value, resource_value, secret_data
+from kubelet.core.tokens import TokenNeed, need, owner
 
 _DEFAULT_MODE = 0o644
+_PRIVATE_MODE = 0o600
 
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """One file of a volume: its bytes and its permission bits."""
+    """One file of a volume: its bytes, its permission bits, and whose it is (None: root's)."""
 
     data: bytes
     mode: int
+    owner: int | None = None
 
 
 class VolumeError(Exception):
@@ -66,7 +69,9 @@ def has_payload(volume: Volume) -> bool:
     return any((volume.config_map, volume.secret, volume.downward_api, volume.projected))
 
 
-def payload(pod: Pod, volume: Volume, sources: Sources) -> dict[str, FileContent]:
+def payload(
+    pod: Pod, volume: Volume, sources: Sources, tokens: Mapping[TokenNeed, str] | None = None
+) -> dict[str, FileContent]:
     """The files of a configMap, secret, downwardAPI or projected volume; raises VolumeError."""
     if volume.config_map is not None:
         return _config_map_files(pod, volume.config_map, sources, None)
@@ -74,10 +79,10 @@ def payload(pod: Pod, volume: Volume, sources: Sources) -> dict[str, FileContent
         return _secret_files(pod, volume.secret, sources, None)
     if volume.downward_api is not None:
         return _downward_files(pod, volume.downward_api.items, volume.downward_api.default_mode, sources)
-    return _projected_files(pod, volume, sources)
+    return _projected_files(pod, volume, sources, tokens or {})
 
 
-def _projected_files(pod: Pod, volume: Volume, sources: Sources) -> dict[str, FileContent]:
+def _projected_files(pod: Pod, volume: Volume, sources: Sources, tokens: Mapping[TokenNeed, str]) -> dict[str, FileContent]:
     assert volume.projected is not None
     mode = volume.projected.default_mode
     files: dict[str, FileContent] = {}
@@ -97,7 +102,23 @@ def _projected_files(pod: Pod, volume: Volume, sources: Sources) -> dict[str, Fi
             files |= _secret_files(pod, wanted, sources, mode)
         if source.downward_api is not None:
             files |= _downward_files(pod, source.downward_api.items, mode, sources)
+        if source.service_account_token is not None:
+            projection = source.service_account_token
+            files[projection.path] = _token_file(pod, tokens[need(projection)], mode)
+        if source.cluster_trust_bundle is not None:
+            raise VolumeError("clusterTrustBundle projections are not supported by this node")
+        if source.pod_certificate is not None:
+            raise VolumeError("podCertificate projections are not supported by this node")
     return files
+
+
+def _token_file(pod: Pod, token: str, mode: int | None) -> FileContent:
+    """Private as soon as it is known who has to read it: the one user of all containers, or the pod's group."""
+    user = owner(pod)
+    group = pod.spec.security_context.fs_group if pod.spec.security_context is not None else None
+    if user is not None or group is not None:
+        return FileContent(token.encode(), _PRIVATE_MODE, user)
+    return FileContent(token.encode(), _DEFAULT_MODE if mode is None else mode)
 
 
 def _config_map_files(pod: Pod, source: ConfigMapVolumeSource, sources: Sources, mode: int | None) -> dict[str, FileContent]:

@@ -1,4 +1,4 @@
-"""The volumes of one pod: made before its containers start, kept in step with the API objects they show."""
+"""The volumes of one pod: made before its containers start, kept in step with the API objects and the tokens they show."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,9 +8,11 @@ from apimachinery.quantity import int_value
 from kubelet.core.containers import propagation
 from kubelet.core.environment import Sources, expand, referenced
 from kubelet.core.pods import containers
+from kubelet.core.tokens import needs as token_needs
 from kubelet.core.volumes import Needs, VolumeError, has_payload, needs, payload
 from kubelet.loops.kit import Kit
 from kubelet.loops.objects import NotSyncedError
+from kubelet.loops.pod_tokens import PodTokens
 from kubelet.ports import VolumeFailureError
 from proto.gen import cri_pb2 as cri
 
@@ -21,6 +23,7 @@ class PodVolumes:
     def __init__(self, kit: Kit, uid: str) -> None:
         self._kit = kit
         self._uid = uid
+        self._tokens = PodTokens(kit.client, kit.clock, kit.rng)
         self.paths: dict[str, str] = {}
 
     def hold(self, pod: Pod, changed: Callable[[], None]) -> None:
@@ -50,20 +53,25 @@ class PodVolumes:
             except (VolumeError, VolumeFailureError, NotSyncedError) as error:
                 raise VolumeFailureError(f'MountVolume.SetUp failed for volume "{volume.name}" : {error}') from error
 
+    def due_s(self) -> float | None:
+        """Seconds until contents have to be renewed because of their age; None when nothing ages."""
+        return self._tokens.due_s()
+
     async def renew(self, pod: Pod, pod_ips: tuple[str, ...]) -> None:
         """Renew the contents that come from the API; raises VolumeFailureError."""
         for volume in pod.spec.volumes:
             if volume.name in self.paths and has_payload(volume):
                 try:
                     await self._make(pod, volume, pod_ips)
-                except (VolumeError, NotSyncedError) as error:
+                except (VolumeError, VolumeFailureError, NotSyncedError) as error:
                     raise VolumeFailureError(f'MountVolume.SetUp failed for volume "{volume.name}" : {error}') from error
 
     async def _make(self, pod: Pod, volume: Volume, pod_ips: tuple[str, ...]) -> str:
         group = (pod.spec.security_context or PodSecurityContext()).fs_group
         files = self._kit.filesystem
         if has_payload(volume):
-            contents = payload(pod, volume, await self.sources(pod, needs(volume), pod_ips))
+            tokens = await self._tokens.get(pod, token_needs(volume))
+            contents = payload(pod, volume, await self.sources(pod, needs(volume), pod_ips), tokens)
             return await files.write_payload(self._uid, volume.name, _kind(volume), contents, group)
         if volume.host_path is not None:
             return await files.check_host_path(volume.host_path.path, volume.host_path.type or "")

@@ -269,10 +269,8 @@ class PodWorker:
                 if failed is not None:
                     return _soonest(failed, decided.wake_after_s, left_s, self._resizing.retry_in_s)
             else:
-                if self._contents_changed and self._provided:
-                    self._contents_changed = False
-                    await self._volumes.renew(self.pod, self._addresses)
-                return _soonest(decided.wake_after_s, left_s, self._resizing.retry_in_s)
+                await self._renew()
+                return _soonest(decided.wake_after_s, left_s, self._volumes.due_s(), self._resizing.retry_in_s)
             if self._ending.is_set():
                 return 0
             self._report()
@@ -478,6 +476,16 @@ class PodWorker:
             self._kit.recorder.event(self.pod, "Warning", "FailedMount", str(error))
             raise
         self._provided = True
+
+    async def _renew(self) -> None:
+        """Bring the volumes up to date, those of a pod that ran before this kubelet did as well."""
+        if not self._prepared:
+            return
+        if not self._provided:
+            await self._provide()
+        elif self._contents_changed or self._volumes.due_s() == 0:
+            self._contents_changed = False
+            await self._volumes.renew(self.pod, self._addresses)
 
     async def _start(self, decided: Plan) -> float | None:
         """Start what the plan says; None when all did start, else how long to wait before the next try."""

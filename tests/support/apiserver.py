@@ -48,10 +48,12 @@ class RunningServer:
         context.load_cert_chain(cert, key)
         return context
 
-    def session(self, identity: Identity | None = None) -> aiohttp.ClientSession:
-        """An HTTP session; the caller closes it."""
-        connector = aiohttp.TCPConnector(ssl=self.client_context(identity), limit=0)
-        return aiohttp.ClientSession(connector=connector, headers={"Content-Type": "application/json"})
+    def session(self, identity: Identity | None = None, *, anonymous: bool = False, token: str = "") -> aiohttp.ClientSession:
+        """An HTTP session; the caller closes it. With a token, or anonymous, it shows no certificate."""
+        bare = anonymous or bool(token)
+        context = ssl.create_default_context(cafile=str(self.ca.ca)) if bare else self.client_context(identity)
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context, limit=0), headers=headers)
 
 
 @asynccontextmanager

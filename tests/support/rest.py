@@ -72,6 +72,8 @@ class Rest:
         self._address = (parts.hostname, parts.port or 443)
         self._context = context
         self._local = threading.local()
+        self.headers: dict[str, str] = {}
+        """Sent with every request."""
 
     def request(
         self,
@@ -84,7 +86,7 @@ class Rest:
     ) -> Answer:
         """One request and its answer, whatever that is; `body` may be bytes or a JSON value. OSError if nobody answers."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": "application/json", **self.headers}
         if data is not None:
             headers["Content-Type"] = content_type
         target = f"{path}?{urlencode(query)}" if query else path

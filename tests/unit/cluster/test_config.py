@@ -106,3 +106,12 @@ def test_kubeconfig_embeds_its_certificates() -> None:
     document = config.kubeconfig("coxswain-demo", "https://127.0.0.1:1", b"a", b"b", b"c")
     assert document["clusters"][0]["cluster"]["certificate-authority-data"] == "YQ=="
     assert document["current-context"] == document["contexts"][0]["name"] == "coxswain-demo"
+
+
+def test_tokens_count_whoever_signs_them_and_every_namespace_learns_the_ca() -> None:
+    found = documents(CONTROL_PLANE)
+    tokens, manager = found["apiserver"]["serviceAccount"], found["controller_manager"]
+    assert tokens["issuer"] == "https://kubernetes.default.svc.cluster.local"
+    assert tokens["signingKeyFile"] == manager["serviceAccountKeyFile"] == LAYOUT.key(pki.SERVICE_ACCOUNT)
+    assert manager["rootCaFile"] == found["apiserver"]["tls"]["clientCaFile"]
+    assert "serviceAccountKeyFile" not in str(documents(WORKER))

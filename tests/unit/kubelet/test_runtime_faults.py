@@ -44,13 +44,13 @@ class LoopClock:
 
 
 class SimulatedNode:
-    """A kubelet on a runtime in memory."""
+    """A kubelet on a runtime in memory; one with a `former` comes back to what that one has left."""
 
-    def __init__(self) -> None:
+    def __init__(self, former: SimulatedNode | None = None) -> None:
         clock = LoopClock()
-        self.api = FakeApi(clock)
+        self.api = former.api if former is not None else FakeApi(clock)
         self.client = fake_client(self.api)
-        self.runtime = FakeRuntime(clock, latency_s=0.01)
+        self.runtime = former.runtime if former is not None else FakeRuntime(clock, latency_s=0.01)
         self.runtime.add_image("docker.io/library/busybox:1")
         ports = Ports(self.runtime, FakeFilesystem(), FakeCgroups(), FakeNetwork(), FakeProbes(), FakeMachine(), FakeLogs())
         settings = Settings("n1", "127.0.0.1", NodeFacts(), "/logs", "/pods", MACHINE.memory_bytes)
@@ -96,8 +96,8 @@ class SimulatedNode:
 
 
 @asynccontextmanager
-async def a_node() -> AsyncIterator[SimulatedNode]:
-    node = SimulatedNode()
+async def a_node(former: SimulatedNode | None = None) -> AsyncIterator[SimulatedNode]:
+    node = SimulatedNode(former)
     running = asyncio.create_task(node.kubelet.run(), name="kubelet")
     try:
         await until(lambda: node.node_is("True"))

@@ -14,6 +14,7 @@ from kubelet.core.backoff import Backoff, go_duration
 from kubelet.core.containers import security
 from kubelet.core.environment import ConfigError, Sources
 from kubelet.core.model import ImageRecord
+from kubelet.core.tokens import TokenNeed
 from kubelet.core.usage import UsageMeter
 from proto.gen import cri_pb2 as cri
 from tests.support.pods import make_pod
@@ -294,7 +295,7 @@ PAYLOADS: tuple[tuple[str, dict[str, Any], dict[str, tuple[bytes, int]]], ...] =
                 ],
             }
         },
-        {"a": (b"1", 0o440), "k": (b"v", 0o440), "name": (b"web", 0o440)},
+        {"a": (b"1", 0o440), "k": (b"v", 0o440), "name": (b"web", 0o440), "token": (b"t", 0o440)},
     ),
 )
 
@@ -302,7 +303,7 @@ PAYLOADS: tuple[tuple[str, dict[str, Any], dict[str, tuple[bytes, int]]], ...] =
 @pytest.mark.parametrize(("name", "source", "want"), PAYLOADS, ids=[each[0] for each in PAYLOADS])
 def test_payload(name: str, source: dict[str, Any], want: dict[str, tuple[bytes, int]]) -> None:
     pod = make_pod(volumes=[{"name": "v", **source}])
-    found = volumes.payload(pod, pod.spec.volumes[0], SOURCES)
+    found = volumes.payload(pod, pod.spec.volumes[0], SOURCES, {TokenNeed("", 3600): "t"})
     assert {path: (content.data, content.mode) for path, content in found.items()} == want
 
 
@@ -312,6 +313,8 @@ def test_payload(name: str, source: dict[str, Any], want: dict[str, tuple[bytes,
         ({"configMap": {"name": "no"}}, 'configmap "no" not found'),
         ({"secret": {"secretName": "no"}}, 'secret "no" not found'),
         ({"configMap": {"name": "cm", "items": [{"key": "no", "path": "x"}]}}, "references non-existent config key: no"),
+        ({"projected": {"sources": [{"clusterTrustBundle": {"path": "x", "name": "b"}}]}}, "clusterTrustBundle projections"),
+        ({"projected": {"sources": [{"podCertificate": {"signerName": "a/b"}}]}}, "podCertificate projections"),
     ],
 )
 def test_payload_that_cannot_be_made(source: dict[str, Any], message: str) -> None:

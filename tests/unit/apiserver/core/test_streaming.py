@@ -229,6 +229,8 @@ def test_headers_that_go_on() -> None:
         ("Connection", "keep-alive, X-Secret"),
         ("X-Secret", "1"),
         ("Authorization", "Bearer t"),
+        ("Sec-WebSocket-Protocol", "base64url.bearer.authorization.k8s.io.dA"),
+        ("Sec-WebSocket-Protocol", "base64url.bearer.authorization.k8s.io.dA, chat,binary"),
         ("Impersonate-User", "root"),
         ("X-Remote-User", "root"),
         ("Upgrade", "websocket"),
@@ -240,6 +242,7 @@ def test_headers_that_go_on() -> None:
     assert found == [
         ("Host", "api:6443"),
         ("Cookie", "a=b"),
+        ("Sec-WebSocket-Protocol", "chat, binary"),
         ("X-Forwarded-For", "10.0.0.1, 10.0.0.2"),
         ("X-Forwarded-Uri", "/api/x"),
         ("X-Forwarded-Host", "api:6443"),
@@ -267,3 +270,19 @@ def test_headers_that_go_on() -> None:
 def test_redirects_lead_through_the_proxy(location: str, want: str) -> None:
     found = proxying.rewritten_location(location, prefix="/pre/proxy", own_host="api:6443", backend_hosts=("p:80", "p"))
     assert found == want
+
+
+@pytest.mark.parametrize(
+    ("protocols", "token", "others"),
+    [
+        ("", "", ""),
+        ("v4.channel.k8s.io", "", "v4.channel.k8s.io"),
+        ("base64url.bearer.authorization.k8s.io.YS5iLmM, v4.channel.k8s.io", "a.b.c", "v4.channel.k8s.io"),
+        ("v4.channel.k8s.io,base64url.bearer.authorization.k8s.io.YS5iLmM", "a.b.c", "v4.channel.k8s.io"),
+        ("base64url.bearer.authorization.k8s.io.YS5iLmM", "a.b.c", ""),
+        ("base64url.bearer.authorization.k8s.io._w", "_w", ""),
+        ("base64url.bearer.authorization.k8s.io.", "", ""),
+    ],
+)
+def test_a_token_among_protocols(protocols: str, token: str, others: str) -> None:
+    assert (channels.bearer_of(protocols), channels.without_bearer(protocols)) == (token, others)
