@@ -3,10 +3,9 @@
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 from typing import Protocol
 
-import msgspec
-
 from apimachinery.kinds import TokenReviewStatus
 from apiserver.core.access import Decision, Question, Rules
+from apiserver.core.backends import Backend as Backend
 from apiserver.core.request import Request, User
 from proto.gen import node_pb2
 
@@ -55,20 +54,6 @@ class Nodes(Protocol):
     ) -> AsyncIterator[node_pb2.PortForwardData]: ...
 
     async def close(self) -> None: ...
-
-
-class Backend(msgspec.Struct, frozen=True):
-    """An HTTPS server outside of the API server: either `url`, or a port of a Service and a path there.
-
-    ca_bundle: the PEM certificates that its own must be signed by; empty for those that this machine trusts.
-    """
-
-    url: str = ""
-    namespace: str = ""
-    service: str = ""
-    port: int = 443
-    path: str = ""
-    ca_bundle: bytes = b""
 
 
 class BackendError(Exception):

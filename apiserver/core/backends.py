@@ -4,11 +4,29 @@ A backend is always HTTPS. Its URL cannot carry anything that would change what 
 fragment. Source: the Kubernetes page "Dynamic Admission Control", section "Contacting the webhook".
 """
 
+import base64
+import binascii
 from urllib.parse import quote, urlsplit
+
+import msgspec
 
 ANSWER_BYTES_MAX = 16 << 20
 _SHOWN_CHARACTERS_MAX = 256
 _FORM = "desired format: https://host[/path]"
+
+
+class Backend(msgspec.Struct, frozen=True):
+    """An HTTPS server outside of the API server: either `url`, or a port of a Service and a path there.
+
+    ca_bundle: the PEM certificates that its own must be signed by; empty for those that this machine trusts.
+    """
+
+    url: str = ""
+    namespace: str = ""
+    service: str = ""
+    port: int = 443
+    path: str = ""
+    ca_bundle: bytes = b""
 
 
 def url_faults(url: str) -> list[str]:
@@ -64,3 +82,11 @@ def status_fault(status: int, reason: str, body: bytes) -> str:
 def size_fault() -> str:
     """Why an answer that is too long does not count."""
     return f"the answer is larger than the limit of {ANSWER_BYTES_MAX} bytes"
+
+
+def ca_bundle(text: str) -> bytes | None:
+    """The bytes of a bundle as objects carry it, base64; None for what is not."""
+    try:
+        return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
+    except (binascii.Error, ValueError):
+        return None
