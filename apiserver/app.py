@@ -15,7 +15,14 @@ from pathlib import Path
 import msgspec
 
 from apimachinery.clock import Clock, SystemClock
-from apimachinery.resources import SERVICES, TABLE, Resource, ResourceTable
+from apimachinery.resources import (
+    MUTATING_WEBHOOK_CONFIGURATIONS,
+    SERVICES,
+    TABLE,
+    VALIDATING_WEBHOOK_CONFIGURATIONS,
+    Resource,
+    ResourceTable,
+)
 from apiserver.adapters import GrpcNodes
 from apiserver.backends import HttpsBackends
 from apiserver.bootstrap import bootstrap
@@ -45,6 +52,8 @@ from apiserver.registry.reviews import Reviews
 from apiserver.registry.scales import Scales
 from apiserver.registry.services import Allocator
 from apiserver.registry.store import ObjectStore
+from apiserver.registry.webhook_metrics import WebhookMetrics
+from apiserver.registry.webhooks import Webhooks
 from apiserver.storage.compactor import compact_forever
 from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.etcd_endpoints import TlsFiles
@@ -119,23 +128,35 @@ class Assembly:
             network=settings.service_cidr,
             rng=rng,
         )
+        authorizer = AllowAuthenticated()
         reading = Reading(storage, self.caches, keys)
         store = ObjectStore(storage, keys, reading)
+        connections = Connections(store, nodes, clock, rng)
+        self.backends = backends or HttpsBackends(connections.serving, nodes)
+        self.webhooks = webhooks = Webhooks(
+            reading,
+            self.backends,
+            validating=self.caches[VALIDATING_WEBHOOK_CONFIGURATIONS],
+            mutating=self.caches[MUTATING_WEBHOOK_CONFIGURATIONS],
+            table=table,
+            authorizer=authorizer,
+            metrics=WebhookMetrics(self.metrics.registry),
+            clock=clock,
+            rng=rng,
+        )
         objects = Objects(
             store,
             STRATEGIES,
             Admission(reading, settings.default_toleration_s),
             {SERVICES: self.allocator},
             Quotas(store, clock),
+            webhooks,
             clock=clock,
             rng=rng,
             event_ttl_s=settings.event_ttl_s,
         )
         applies = Applies(objects)
-        connections = Connections(store, nodes, clock, rng)
-        self.backends = backends or HttpsBackends(connections.serving, nodes)
         limits = settings.limits
-        authorizer = AllowAuthenticated()
         self.api = Api(
             authorizer=authorizer,
             lines=Lines(
@@ -147,11 +168,12 @@ class Assembly:
             reading=reading,
             objects=objects,
             applies=applies,
-            pods=Pods(store, clock),
-            evictions=Evictions(store, objects, clock),
+            pods=Pods(store, webhooks, clock),
+            evictions=Evictions(store, objects, webhooks, clock),
             scales=Scales(store, objects, applies),
             connections=connections,
             reviews=Reviews(authorizer, NoTokens()),
+            webhooks=webhooks,
             metrics=self.metrics,
             clock=clock,
         )
@@ -209,6 +231,7 @@ class Assembly:
                         advertise_address=settings.advertise_address,
                         port=settings.advertise_port,
                     )
+                    self.webhooks.open()
                     yield
                     await self.api.drain()
                 finally:

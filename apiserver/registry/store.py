@@ -2,8 +2,8 @@
 
 A change starts from what the cache holds, because that costs nothing and is nearly always the newest state. It may be stale,
 so nothing is concluded from it alone: a write is a compare-and-swap on its revision, which a stale start loses; a refusal or
-a "nothing to do" that was decided on it is decided again on a read from storage. The loser of a swap gets the winner's state
-with the refusal and goes on from there."""
+a "nothing to do" that was decided on it is decided again when a read from storage shows another state. The loser of a swap gets
+the winner's state with the refusal and goes on from there."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
@@ -51,6 +51,7 @@ class Written(msgspec.Struct, frozen=True):
     revision: int
     removed: bool = False
     changed: bool = True
+    warnings: tuple[str, ...] = ()
 
 
 class ObjectStore:
@@ -108,17 +109,22 @@ class ObjectStore:
             current = await self.current(resource, namespace, name)
         fenced = Fenced(self.reader, fence, resource, name)
         for _ in range(ATTEMPTS_MAX):
+            outcome: Outcome = Leave()
+            refusal = None
             try:
                 outcome = await decide(current)
-            except ApiError:
+            except ApiError as error:
                 if fresh:
                     raise
-                outcome = Leave()
+                refusal = error
             if isinstance(outcome, Leave) and not fresh:
                 newest = await self.current(resource, namespace, name)
                 fresh = True
-                current = newest
-                continue
+                if newest.revision != current.revision:
+                    current = newest
+                    continue
+                if refusal is not None:
+                    raise refusal  # decided on the newest state, as has turned out
             if dry_run or isinstance(outcome, Leave):
                 return preview(outcome, current)
             try:
