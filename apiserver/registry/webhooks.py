@@ -112,8 +112,19 @@ class Webhooks:
         """Ask webhooks from now on."""
         self._open = True
 
-    def begin(self, request: Request, operation: str, options: bytes | None = None) -> "Review":
-        """The review of a request; `options` are those of a delete, or empty for a request that has none."""
+    def begin(
+        self,
+        request: Request,
+        operation: str,
+        options: Callable[[], bytes] | None = None,
+        *,
+        name: str | None = None,
+        dry_run: bool = False,
+    ) -> "Review":
+        """The review of a request; `name` is the object's where the path has none.
+
+        `options` makes those that the request came with, where they are not those of a create or an update.
+        """
         self._follow()
         if not (self._hooks[0] or self._hooks[1]) or not self._open:
             return NOBODY
@@ -121,18 +132,16 @@ class Webhooks:
         mutating, validating = self._about(operation, row, request.subresource)
         if not mutating and not validating:
             return NOBODY
-        if options is None:
-            kind = "CreateOptions" if operation == CREATE else "UpdateOptions"
-            options = reviews.write_options(kind, request.options)
+        kind = "CreateOptions" if operation == CREATE else "UpdateOptions"
         about = Attributes(
             operation,
             row,
             request.subresource,
             request.namespace,
-            request.name,
+            request.name if name is None else name,
             request.user,
-            request.options.dry_run,
-            options,
+            dry_run or request.options.dry_run,
+            reviews.write_options(kind, request.options) if options is None else options(),
         )
         return _Review(self, about, mutating, validating)
 
