@@ -21,6 +21,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -38,6 +39,7 @@ from apimachinery.resources import (
     Resource,
     ResourceTable,
 )
+from apiserver.cache import NotFresh
 from apiserver.cel.library import authorization
 from apiserver.core import admission_review as reviews
 from apiserver.core import forms
@@ -74,7 +76,7 @@ class Configurations(Protocol):
         ...
 
     async def wait_for(self, revision: int) -> None:
-        """Wait until the cache is as new as this; raises when that takes too long."""
+        """Wait until the cache is as new as this; raises NotFresh when that takes too long."""
         ...
 
 
@@ -133,12 +135,13 @@ class Webhooks:
         if not mutating and not validating:
             return NOBODY
         kind = "CreateOptions" if operation == CREATE else "UpdateOptions"
+        name = request.name if name is None else name
         about = Attributes(
             operation,
             row,
             request.subresource,
-            request.namespace,
-            request.name if name is None else name,
+            name if row.stored_as == NAMESPACES else request.namespace,
+            name,
             request.user,
             dry_run or request.options.dry_run,
             reviews.write_options(kind, request.options) if options is None else options(),
@@ -149,7 +152,8 @@ class Webhooks:
         """Wait until a configuration that was written takes effect here; at once for what is no configuration."""
         caches = {VALIDATING_WEBHOOK_CONFIGURATIONS: self._validating, MUTATING_WEBHOOK_CONFIGURATIONS: self._mutating}
         if resource.group == VALIDATING_WEBHOOK_CONFIGURATIONS.group and resource in caches:
-            await caches[resource].wait_for(revision)
+            with suppress(NotFresh):  # it will be seen later, as on every other server
+                await caches[resource].wait_for(revision)
 
     def _follow(self) -> None:
         """Make the index anew if what it was made from has changed."""

@@ -94,6 +94,7 @@ async def test_namespace_selectors(rest: Rest, hooks: WebhookServer) -> None:
     await rest("POST", "/api/v1/namespaces", named("not-hooked"))
     await rest("PATCH", "/api/v1/namespaces/not-hooked", {"metadata": {"labels": {"hooked": "true"}}}, Content_Type=MERGE)
     await rest("DELETE", "/api/v1/namespaces/no")
+    assert hooks.asked("/v")[-1]["namespace"] == "not-hooked", "a namespace is in itself"
     asked = [f"{each['operation']} {each['name']}" for each in hooks.asked("/v")]
     assert asked == ["CREATE in-yes", "CREATE cluster", "UPDATE not-hooked"]
 
