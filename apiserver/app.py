@@ -15,7 +15,14 @@ from pathlib import Path
 import msgspec
 
 from apimachinery.clock import Clock, SystemClock
-from apimachinery.resources import SERVICES, TABLE, Resource, ResourceTable
+from apimachinery.resources import (
+    SERVICES,
+    TABLE,
+    VALIDATING_ADMISSION_POLICIES,
+    VALIDATING_ADMISSION_POLICY_BINDINGS,
+    Resource,
+    ResourceTable,
+)
 from apiserver.adapters import GrpcNodes
 from apiserver.bootstrap import bootstrap
 from apiserver.cache import WatchCache
@@ -33,6 +40,7 @@ from apiserver.loops import repair_forever
 from apiserver.metrics import Metrics
 from apiserver.ports import Nodes
 from apiserver.registry.admission import Admission
+from apiserver.registry.admission_policies import Policies
 from apiserver.registry.applying import Applies
 from apiserver.registry.connecting import Connections
 from apiserver.registry.evictions import Evictions
@@ -118,6 +126,14 @@ class Assembly:
             rng=rng,
         )
         reading = Reading(storage, self.caches, keys)
+        authorizer = AllowAuthenticated()
+        self.policies = Policies(
+            reading,
+            policies=self.caches[VALIDATING_ADMISSION_POLICIES],
+            bindings=self.caches[VALIDATING_ADMISSION_POLICY_BINDINGS],
+            table=table,
+            decide=authorizer.decide,
+        )
         store = ObjectStore(storage, keys, reading)
         objects = Objects(
             store,
@@ -125,13 +141,13 @@ class Assembly:
             Admission(reading, settings.default_toleration_s),
             {SERVICES: self.allocator},
             Quotas(store, clock),
+            self.policies,
             clock=clock,
             rng=rng,
             event_ttl_s=settings.event_ttl_s,
         )
         applies = Applies(objects)
         limits = settings.limits
-        authorizer = AllowAuthenticated()
         self.api = Api(
             authorizer=authorizer,
             lines=Lines(
@@ -205,6 +221,7 @@ class Assembly:
                         advertise_address=settings.advertise_address,
                         port=settings.advertise_port,
                     )
+                    self.policies.open()
                     yield
                     await self.api.drain()
                 finally:

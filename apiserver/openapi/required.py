@@ -8,6 +8,7 @@ Kubernetes 1.36.
 from collections.abc import Mapping
 
 ALSO_REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "admissionregistration/v1.ValidatingAdmissionPolicyBinding": ("spec",),
     "apps/v1.DaemonSetSpec": ("selector", "template"),
     "apps/v1.DeploymentSpec": ("selector", "template"),
     "apps/v1.ReplicaSetSpec": ("selector",),

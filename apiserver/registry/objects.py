@@ -1,11 +1,12 @@
 """create, update, patch, delete of any kind: the same steps for all, with each kind's own rules behind `Strategy`.
 
-    create:  decode → identity → defaults → ownership → admission → prepare → validate → bounds → quotas → reserve → swap
+    create:  decode → identity → defaults → ownership → admission → prepare → validate → bounds → policies → quotas → reserve
+             → swap
     update:  decode → (current) preconditions → defaults → carry over, prepare → ownership → reserve → validate → bounds →
-             quotas → swap
+             policies → quotas → swap
     patch:   (current) → patch → as update
     apply:   (current) → merge and ownership → as update; as create when there is nothing yet
-    delete:  (current) preconditions → deletion state machine → swap
+    delete:  (current) preconditions → policies → deletion state machine → swap
 
 The steps from "(current)" on run again whenever another writer was faster; see `store`.
 """
@@ -25,9 +26,11 @@ from apimachinery.kinds.object import Object
 from apimachinery.resources import EVENTS, RETURNED_WHEN_REMOVED, Resource
 from apimachinery.times import format_time
 from apiserver.core import bodies, deletion, forms, meta, naming, ownership, parameters
+from apiserver.core.admission_rules import CREATE, DELETE, UPDATE
 from apiserver.core.patching import parse_patch
 from apiserver.core.request import Document, Request
 from apiserver.registry.admission import Admission
+from apiserver.registry.admission_policies import Policies
 from apiserver.registry.current import Current
 from apiserver.registry.quotas import Quotas
 from apiserver.registry.store import Drop, Leave, ObjectStore, Outcome, Put, Written
@@ -72,6 +75,7 @@ class Objects:
         admission: Admission,
         reservations: Mapping[Resource, Reservations],
         quotas: Quotas,
+        policies: Policies,
         *,
         clock: Clock,
         rng: random.Random,
@@ -82,6 +86,7 @@ class Objects:
         self._admission = admission
         self._reservations = reservations
         self._quotas = quotas
+        self._policies = policies
         self._clock = clock
         self._rng = rng
         self._event_ttl_s = event_ttl_s
@@ -117,6 +122,8 @@ class Objects:
         strategy.sign(obj, None, request.user, self._clock.now())
         _require_valid(resource, obj, strategy.validate(obj))
         self._admission.admit_valid(resource, obj, None)
+        if self._policies.concerned(request, CREATE):
+            warnings = (*warnings, *await self._policies.check(request, CREATE, obj, None))
         return await self._store_new(request, obj, generated, (*warnings, *strategy.warnings(obj)))
 
     async def update(self, request: Request) -> Document:
@@ -193,17 +200,20 @@ class Objects:
             except ApiError:
                 return Drop()  # what cannot be read can at least be removed
             meta.check_preconditions(resource, obj.metadata, uid=uid, resource_version=version)
+            told: tuple[str, ...] = ()
+            if self._policies.concerned(request, DELETE):
+                told = await self._policies.check(request, DELETE, None, obj)
             if admit is not None:
                 admit(obj)
             grace_s = self._strategies[resource].deletion_grace_seconds(obj, options.grace_period_s)
             decision = deletion.decide_delete(obj, policy=policy, grace_s=grace_s, now=self._clock.now())
             match decision:
                 case deletion.Remove():
-                    return Drop(obj)
+                    return Drop(obj, told)
                 case deletion.Store(obj=marked):
-                    return Put(marked)
+                    return Put(marked, warnings=told)
                 case deletion.Keep():
-                    return Leave()
+                    return Leave(told)
 
         written = await self.change(request, decide, dry_run=options.dry_run)
         return _deleted(resource, request.name, written)
@@ -309,14 +319,17 @@ class Objects:
         _require_valid(resource, new, strategy.validate_update(new, old, subresource))
         if not subresource:
             self._admission.admit_valid(resource, new, old)
+        warnings: tuple[str, ...] = ()
+        if self._policies.concerned(request, UPDATE):
+            warnings = await self._policies.check(request, UPDATE, new, old)
         if deletion.is_released(new):
-            return Drop(new)
+            return Drop(new, warnings)
         if (settled or owners is before) and codec.encode(new) == current.data:
             owners = apply.keep_times(before, owners)
             if owners == before or not (before or ownership.is_applied(owners)):
-                return Leave()  # it need not be noted that nobody was known to own what nobody applied now
+                return Leave(warnings)  # it need not be noted that nobody was known to own what nobody applied now
         new.metadata.managed_fields = owners
-        return Put(new, guards)
+        return Put(new, guards, warnings)
 
     def _decode_new(self, request: Request) -> tuple[Object, tuple[str, ...]]:
         """The new object in a body, as it is to be stored; a form may ask more of new objects than the stored one does."""
@@ -364,15 +377,15 @@ async def _give_back(reservation: Reservation | None, error: ApiError) -> None:
 
 def document(written: Written, warnings: tuple[str, ...]) -> Document:
     """The answer to a change."""
-    return Document(written.data, written.revision, 200, warnings)
+    return Document(written.data, written.revision, 200, (*warnings, *written.warnings))
 
 
 def _deleted(resource: Resource, name: str, written: Written) -> Document:
     uid = _uid_in(written.data)
     if not written.removed or (resource in RETURNED_WHEN_REMOVED and uid is not None):
-        return Document(written.data, written.revision)
+        return Document(written.data, written.revision, warnings=written.warnings)
     details = StatusDetails(name=name, group=resource.group, kind=resource.plural, uid=uid or "")
-    return Document(codec.encode(Status(status="Success", details=details)), written.revision)
+    return Document(codec.encode(Status(status="Success", details=details)), written.revision, warnings=written.warnings)
 
 
 def _uid_in(data: bytes) -> str | None:

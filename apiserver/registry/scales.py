@@ -72,4 +72,4 @@ class Scales:
 
 def _document(request: Request, written: Written, warnings: tuple[str, ...]) -> Document:
     scale = scale_of(codec.decode(request.resource.cls, written.data))
-    return Document(codec.encode(scale), written.revision, 200, warnings)
+    return Document(codec.encode(scale), written.revision, 200, (*warnings, *written.warnings))

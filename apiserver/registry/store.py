@@ -29,28 +29,36 @@ class Put(msgspec.Struct, frozen=True):
 
     obj: Object
     guards: tuple[port.Guard, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Drop(msgspec.Struct, frozen=True):
     """Delete the current one, of which `obj` is the last state."""
 
     obj: Object | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class Leave(msgspec.Struct, frozen=True):
     """The current one is as wanted."""
+
+    warnings: tuple[str, ...] = ()
 
 
 Outcome: TypeAlias = Put | Drop | Leave
 
 
 class Written(msgspec.Struct, frozen=True):
-    """What a change led to; `data` carries the new revision. For a removal, `data` is the last state."""
+    """What a change led to; `data` carries the new revision. For a removal, `data` is the last state.
+
+    warnings: what the caller should be told, from the outcome that was carried out.
+    """
 
     data: bytes
     revision: int
     removed: bool = False
     changed: bool = True
+    warnings: tuple[str, ...] = ()
 
 
 class ObjectStore:
@@ -136,15 +144,17 @@ class ObjectStore:
             stored = codec.encode_stored(outcome.obj)
             guards = (*guards, *outcome.guards)
             revision = await self.storage.update(current.key, stored, expected_revision=current.revision, guards=guards)
-            return Written(codec.splice_revision(stored, revision), revision)
+            return Written(codec.splice_revision(stored, revision), revision, warnings=outcome.warnings)
         revision = await self.storage.delete(current.key, expected_revision=current.revision, guards=guards)
         last = current.data if outcome.obj is None else codec.splice_revision(codec.encode_stored(outcome.obj), revision)
-        return Written(last, revision, removed=True)
+        return Written(last, revision, removed=True, warnings=outcome.warnings)
 
 
 def preview(outcome: Outcome, current: Current) -> Written:
     """What the caller would see, without a write: the current revision stays."""
     if isinstance(outcome, Put):
         stored = codec.encode_stored(outcome.obj)
-        return Written(codec.splice_revision(stored, current.revision), current.revision, changed=False)
-    return Written(current.data, current.revision, removed=isinstance(outcome, Drop), changed=False)
+        spliced = codec.splice_revision(stored, current.revision)
+        return Written(spliced, current.revision, changed=False, warnings=outcome.warnings)
+    removed = isinstance(outcome, Drop)
+    return Written(current.data, current.revision, removed=removed, changed=False, warnings=outcome.warnings)
