@@ -130,11 +130,6 @@ def _batch(plural: str, cls: type[Object], **more: object) -> Resource:
     return Resource("batch", "v1", plural, cls.__name__, cls, singular=cls.__name__.lower(), **more)  # type: ignore[arg-type]
 
 
-def _policy(plural: str, cls: type[Object], **more: object) -> Resource:
-    group, name = "admissionregistration.k8s.io", cls.__name__
-    return Resource(group, "v1", plural, name, cls, namespaced=False, singular=name.lower(), **more)  # type: ignore[arg-type]
-
-
 def _storage(plural: str, cls: type[Object], *, namespaced: bool = False, **more: object) -> Resource:
     return Resource(
         "storage.k8s.io",
@@ -313,10 +308,19 @@ VOLUME_ATTRIBUTES_CLASSES = _storage("volumeattributesclasses", kinds.VolumeAttr
 CSI_DRIVERS = _storage("csidrivers", kinds.CSIDriver)
 CSI_NODES = _storage("csinodes", kinds.CSINode)
 CSI_STORAGE_CAPACITIES = _storage("csistoragecapacities", kinds.CSIStorageCapacity, namespaced=True)
-VALIDATING_ADMISSION_POLICIES = _policy(
+
+
+def _admission(plural: str, cls: type[Object], **more: object) -> Resource:
+    group, name = "admissionregistration.k8s.io", cls.__name__
+    return Resource(group, "v1", plural, name, cls, namespaced=False, singular=name.lower(), **more)  # type: ignore[arg-type]
+
+
+VALIDATING_WEBHOOK_CONFIGURATIONS = _admission("validatingwebhookconfigurations", kinds.ValidatingWebhookConfiguration)
+MUTATING_WEBHOOK_CONFIGURATIONS = _admission("mutatingwebhookconfigurations", kinds.MutatingWebhookConfiguration)
+VALIDATING_ADMISSION_POLICIES = _admission(
     "validatingadmissionpolicies", kinds.ValidatingAdmissionPolicy, subresources=("status",)
 )
-VALIDATING_ADMISSION_POLICY_BINDINGS = _policy("validatingadmissionpolicybindings", kinds.ValidatingAdmissionPolicyBinding)
+VALIDATING_ADMISSION_POLICY_BINDINGS = _admission("validatingadmissionpolicybindings", kinds.ValidatingAdmissionPolicyBinding)
 
 RESOURCES: tuple[Resource, ...] = (
     NAMESPACES,
@@ -365,6 +369,8 @@ RESOURCES: tuple[Resource, ...] = (
     CSI_STORAGE_CAPACITIES,
     VALIDATING_ADMISSION_POLICIES,
     VALIDATING_ADMISSION_POLICY_BINDINGS,
+    VALIDATING_WEBHOOK_CONFIGURATIONS,
+    MUTATING_WEBHOOK_CONFIGURATIONS,
 )
 """Rows whose objects are stored: what caches, controllers and clean-ups go through."""
 

@@ -16,14 +16,17 @@ import msgspec
 
 from apimachinery.clock import Clock, SystemClock
 from apimachinery.resources import (
+    MUTATING_WEBHOOK_CONFIGURATIONS,
     SERVICES,
     TABLE,
     VALIDATING_ADMISSION_POLICIES,
     VALIDATING_ADMISSION_POLICY_BINDINGS,
+    VALIDATING_WEBHOOK_CONFIGURATIONS,
     Resource,
     ResourceTable,
 )
 from apiserver.adapters import GrpcNodes
+from apiserver.backends import HttpsBackends
 from apiserver.bootstrap import bootstrap
 from apiserver.cache import WatchCache
 from apiserver.chain import AllowAuthenticated, Api
@@ -38,7 +41,7 @@ from apiserver.flow import Lines
 from apiserver.identity import NoTokens
 from apiserver.loops import repair_forever
 from apiserver.metrics import Metrics
-from apiserver.ports import Nodes
+from apiserver.ports import Backends, Nodes
 from apiserver.registry.admission import Admission
 from apiserver.registry.admission_policies import Policies
 from apiserver.registry.applying import Applies
@@ -52,6 +55,8 @@ from apiserver.registry.reviews import Reviews
 from apiserver.registry.scales import Scales
 from apiserver.registry.services import Allocator
 from apiserver.registry.store import ObjectStore
+from apiserver.registry.webhook_metrics import WebhookMetrics
+from apiserver.registry.webhooks import Webhooks
 from apiserver.storage.compactor import compact_forever
 from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.etcd_endpoints import TlsFiles
@@ -94,6 +99,7 @@ class Assembly:
         clock: Clock,
         rng: random.Random,
         table: ResourceTable = TABLE,
+        backends: Backends | None = None,
     ) -> None:
         self.settings = settings
         self.metrics = Metrics()
@@ -125,23 +131,36 @@ class Assembly:
             network=settings.service_cidr,
             rng=rng,
         )
-        reading = Reading(storage, self.caches, keys)
         authorizer = AllowAuthenticated()
-        self.policies = Policies(
-            reading,
-            policies=self.caches[VALIDATING_ADMISSION_POLICIES],
-            bindings=self.caches[VALIDATING_ADMISSION_POLICY_BINDINGS],
-            table=table,
-            decide=authorizer.decide,
-        )
+        reading = Reading(storage, self.caches, keys)
         store = ObjectStore(storage, keys, reading)
+        connections = Connections(store, nodes, clock, rng)
+        self.backends = backends or HttpsBackends(connections.serving, nodes)
+        self.webhooks = webhooks = Webhooks(
+            reading,
+            self.backends,
+            validating=self.caches[VALIDATING_WEBHOOK_CONFIGURATIONS],
+            mutating=self.caches[MUTATING_WEBHOOK_CONFIGURATIONS],
+            policies=Policies(
+                reading,
+                policies=self.caches[VALIDATING_ADMISSION_POLICIES],
+                bindings=self.caches[VALIDATING_ADMISSION_POLICY_BINDINGS],
+                table=table,
+                authorizer=authorizer,
+            ),
+            table=table,
+            authorizer=authorizer,
+            metrics=WebhookMetrics(self.metrics.registry),
+            clock=clock,
+            rng=rng,
+        )
         objects = Objects(
             store,
             STRATEGIES,
             Admission(reading, settings.default_toleration_s),
             {SERVICES: self.allocator},
             Quotas(store, clock),
-            self.policies,
+            webhooks,
             clock=clock,
             rng=rng,
             event_ttl_s=settings.event_ttl_s,
@@ -159,11 +178,12 @@ class Assembly:
             reading=reading,
             objects=objects,
             applies=applies,
-            pods=Pods(store, clock),
-            evictions=Evictions(store, objects, clock),
+            pods=Pods(store, webhooks, clock),
+            evictions=Evictions(store, objects, webhooks, clock),
             scales=Scales(store, objects, applies),
-            connections=Connections(store, nodes, clock, rng),
+            connections=connections,
             reviews=Reviews(authorizer, NoTokens()),
+            webhooks=webhooks,
             metrics=self.metrics,
             clock=clock,
         )
@@ -221,7 +241,7 @@ class Assembly:
                         advertise_address=settings.advertise_address,
                         port=settings.advertise_port,
                     )
-                    self.policies.open()
+                    self.webhooks.open()
                     yield
                     await self.api.drain()
                 finally:
@@ -232,6 +252,7 @@ class Assembly:
                 raise
             raise group_error.exceptions[0] from None
         finally:
+            await self.backends.close()
             await self.nodes.close()
             await self.storage.close()
 

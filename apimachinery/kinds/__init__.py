@@ -7,7 +7,6 @@ is empty; what Kubernetes always writes is always written.
 from apimachinery.kinds.admission_policies import (
     AuditAnnotation,
     ExpressionWarning,
-    MatchCondition,
     MatchResources,
     NamedRuleWithOperations,
     ParamKind,
@@ -454,6 +453,16 @@ from apimachinery.kinds.volumes import (
     VolumeResourceRequirements,
     VsphereVirtualDiskVolumeSource,
 )
+from apimachinery.kinds.webhooks import (
+    MatchCondition,
+    MutatingWebhook,
+    MutatingWebhookConfiguration,
+    RuleWithOperations,
+    ServiceReference,
+    ValidatingWebhook,
+    ValidatingWebhookConfiguration,
+    WebhookClientConfig,
+)
 
 __all__ = [
     "AWSElasticBlockStoreVolumeSource",
@@ -632,6 +641,8 @@ __all__ = [
     "MetricTarget",
     "MetricValueStatus",
     "ModifyVolumeStatus",
+    "MutatingWebhook",
+    "MutatingWebhookConfiguration",
     "NFSVolumeSource",
     "NamedRuleWithOperations",
     "Namespace",
@@ -752,6 +763,7 @@ __all__ = [
     "RollingUpdateDaemonSet",
     "RollingUpdateDeployment",
     "RollingUpdateStatefulSetStrategy",
+    "RuleWithOperations",
     "RuntimeClass",
     "SELinuxOptions",
     "Scale",
@@ -784,6 +796,7 @@ __all__ = [
     "ServiceCIDRSpec",
     "ServiceCIDRStatus",
     "ServicePort",
+    "ServiceReference",
     "ServiceSpec",
     "ServiceStatus",
     "SessionAffinityConfig",
@@ -829,6 +842,8 @@ __all__ = [
     "ValidatingAdmissionPolicyBindingSpec",
     "ValidatingAdmissionPolicySpec",
     "ValidatingAdmissionPolicyStatus",
+    "ValidatingWebhook",
+    "ValidatingWebhookConfiguration",
     "Validation",
     "Variable",
     "Volume",
@@ -846,6 +861,7 @@ __all__ = [
     "VolumeResourceRequirements",
     "VolumeStatus",
     "VsphereVirtualDiskVolumeSource",
+    "WebhookClientConfig",
     "WeightedPodAffinityTerm",
     "WindowsSecurityContextOptions",
 ]

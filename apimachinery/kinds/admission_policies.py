@@ -7,13 +7,7 @@ import msgspec
 from apimachinery.kinds.base import Base, Int64, Merge, constant, required_list
 from apimachinery.kinds.meta import Condition, LabelSelector, ObjectMeta
 from apimachinery.kinds.object import Object
-
-
-class MatchCondition(Base):
-    """admissionregistration/v1.MatchCondition"""
-
-    expression: str = msgspec.field(default_factory=str)
-    name: str = msgspec.field(default_factory=str)
+from apimachinery.kinds.webhooks import MatchCondition
 
 
 class NamedRuleWithOperations(Base):

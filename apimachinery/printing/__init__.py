@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from apimachinery.printing import (
+    admission,
     admission_policies,
     autoscaling,
     batch,
@@ -71,6 +72,8 @@ SHAPES: dict[tuple[str, str], TableShape] = {
     ("storage.k8s.io", "CSIDriver"): storage.CSI_DRIVER,
     ("storage.k8s.io", "CSINode"): storage.CSI_NODE,
     ("storage.k8s.io", "CSIStorageCapacity"): storage.CSI_STORAGE_CAPACITY,
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): admission.WEBHOOK_CONFIGURATION,
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): admission.WEBHOOK_CONFIGURATION,
 }
 
 

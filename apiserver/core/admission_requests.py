@@ -4,43 +4,45 @@ Objects are turned into plain data when a policy is about the request, once for 
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from apimachinery import codec
-from apimachinery.kinds.object import Object
+from apimachinery.kinds.meta import ObjectMeta
 from apimachinery.resources import NAMESPACES, SUBRESOURCES, Resource
-from apiserver.cel.library.authorization import AuthorizerValue, Subject, Verdict
+from apiserver.cel.library.authorization import Subject, Verdict
 from apiserver.core import forms
 from apiserver.core.access import Decision, Question
-from apiserver.core.admission_rules import CREATE, DELETE, UPDATE, Labels
-from apiserver.core.request import Request, User
-from apiserver.core.scaling import scale_of
+from apiserver.core.admission_rules import Labels
+from apiserver.core.match_conditions import authorizer_value
+from apiserver.core.request import Request
 
 Plain = dict[str, Any]
-_OPTIONS = {CREATE: "CreateOptions", UPDATE: "UpdateOptions", DELETE: "DeleteOptions"}
 
 
 class Situation:
     """One request from `old` to `new` (None where there is none); `row` is the form in which it speaks of them.
 
-    namespace: the object's Namespace as plain data, None for an object in none.
+    options: those of the request as JSON, empty for none; namespace: the object's Namespace as plain data, None for an
+    object in none.
     """
 
     def __init__(
         self,
         request: Request,
         operation: str,
-        row: Resource,
-        new: Object | None,
-        old: Object | None,
+        options: bytes,
+        new: Any,
+        old: Any,
         decide: Callable[[Question], Decision],
     ) -> None:
         self.request = request
         self.operation = operation
-        self.row = row
+        self.row = request.form or request.resource
         self.namespace: Plain | None = None
+        self._options = options
         self._objects = (new, old)
         self._decide = decide
         self._plain: dict[Resource, tuple[Plain | None, Plain | None]] = {}
@@ -48,14 +50,14 @@ class Situation:
     @property
     def name(self) -> str:
         """The object's name, "" before one has been made for it."""
-        new, old = self._objects
-        return self.request.name or (new or old or Object()).metadata.name
+        new, old = (getattr(each, "metadata", None) for each in self._objects)
+        return self.request.name or (new or old or ObjectMeta()).name
 
     @property
     def labels(self) -> tuple[Labels, Labels]:
         """Of the object and its state before."""
-        new, old = (None if each is None else each.metadata.labels for each in self._objects)
-        return new, old
+        new, old = (getattr(each, "metadata", None) for each in self._objects)
+        return None if new is None else new.labels, None if old is None else old.labels
 
     @property
     def namespace_labels(self) -> Labels:
@@ -80,7 +82,7 @@ class Situation:
             "oldObject": old,
             "request": self._request(row),
             "namespaceObject": self.namespace,
-            "authorizer": AuthorizerValue(self._ask, request=subject),
+            "authorizer": replace(authorizer_value(self.request.user, self._ask), request=subject),
         }
         if with_params:
             values["params"] = params
@@ -93,11 +95,13 @@ class Situation:
             found = self._plain[row] = (self._as_plain(row, new), self._as_plain(row, old))
         return found
 
-    def _as_plain(self, row: Resource, obj: Object | None) -> Plain | None:
+    def _as_plain(self, row: Resource, obj: Any) -> Plain | None:
         if obj is None:
             return None
-        is_scale = self.request.subresource == "scale"
-        data = codec.encode(scale_of(obj)) if is_scale else forms.shown(row, codec.encode(obj))
+        below = SUBRESOURCES.get(self.request.subresource)
+        data = codec.encode(obj)
+        if below is None or not below.kind:
+            data = forms.shown(row, data)
         plain: Plain = msgspec.json.decode(data)
         (plain.get("metadata") or {}).pop("managedFields", None)
         return plain
@@ -112,43 +116,14 @@ class Situation:
             "operation": self.operation,
             "userInfo": {"username": request.user.name, "groups": list(request.user.groups)},
             "dryRun": request.options.dry_run,
-            "options": self._options(),
+            "options": msgspec.json.decode(self._options) if self._options else None,
         }
         optional = {"subResource": below, "requestSubResource": below, "name": self.name, "namespace": request.namespace}
         return told | {name: value for name, value in optional.items() if value}
 
-    def _options(self) -> Plain:
-        options = self.request.options
-        told: Plain = {"kind": _OPTIONS[self.operation], "apiVersion": "meta.k8s.io/v1"}
-        if options.dry_run:
-            told["dryRun"] = ["All"]
-        if options.field_manager and self.operation != DELETE:
-            told["fieldManager"] = options.field_manager
-        return told
-
-    def _ask(self, subject: Subject) -> Verdict:
-        decision = self._decide(question(self.request.user, subject))
+    def _ask(self, asked: Question) -> Verdict:
+        decision = self._decide(asked)
         return Verdict(decision.allowed, decision.reason, decision.error)
-
-
-def question(user: User, subject: Subject) -> Question:
-    """What an expression asks the authorizer, on behalf of the requester or of a service account."""
-    if subject.service_account is not None:
-        namespace, name = subject.service_account
-        groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
-        user = User(f"system:serviceaccount:{namespace}:{name}", groups)
-    if subject.path:
-        return Question(user=user, verb=subject.verb, path=subject.path)
-    return Question(
-        user=user,
-        verb=subject.verb,
-        group=subject.group,
-        version="*",
-        resource=subject.resource,
-        subresource=subject.subresource,
-        namespace=subject.namespace,
-        name=subject.name,
-    )
 
 
 def _kind(row: Resource, subresource: str) -> Mapping[str, str]:

@@ -11,14 +11,18 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from apimachinery import labels
-from apimachinery.kinds import MatchResources, NamedRuleWithOperations
+from apimachinery.kinds import (
+    MatchResources,
+    MutatingWebhook,
+    NamedRuleWithOperations,
+    RuleWithOperations,
+    ValidatingWebhook,
+)
 from apimachinery.kinds.meta import LabelSelector
 from apimachinery.resources import Resource
 
 EXEMPT_GROUP = "admissionregistration.k8s.io"
 """Nothing decides about policies and webhooks: a wrong one could not be taken back."""
-CREATE, UPDATE, DELETE, CONNECT = "CREATE", "UPDATE", "DELETE", "CONNECT"
-
 Labels = Mapping[str, str] | None
 
 
@@ -69,6 +73,17 @@ def compile_matcher(resources: MatchResources | None) -> Matcher:
     )
 
 
+def webhook_matcher(webhook: ValidatingWebhook | MutatingWebhook) -> Matcher:
+    """The matcher of a webhook; without rules it is about nothing."""
+    return Matcher(
+        tuple(map(_rule, webhook.rules)),
+        (),
+        webhook.match_policy != "Exact",
+        _selector(webhook.namespace_selector),
+        _selector(webhook.object_selector),
+    )
+
+
 def concerns(matcher: Matcher, operation: str, row: Resource, subresource: str, same: Sequence[Resource]) -> bool:
     """Whether it may be about such requests, for some name and some objects."""
     if row.group == EXEMPT_GROUP:
@@ -108,14 +123,14 @@ def selects(matcher: Matcher, *, namespace: Labels, objects: Sequence[Labels]) -
     return selector is None or any(each is not None and selector.matches(each) for each in objects)
 
 
-def _rule(rule: NamedRuleWithOperations) -> Rule:
+def _rule(rule: NamedRuleWithOperations | RuleWithOperations) -> Rule:
     return Rule(
         tuple(rule.operations),
         tuple(rule.api_groups),
         tuple(rule.api_versions),
         tuple(rule.resources),
         rule.scope,
-        tuple(rule.resource_names),
+        tuple(rule.resource_names) if isinstance(rule, NamedRuleWithOperations) else (),
     )
 
 

@@ -4,9 +4,8 @@
     → each policy judges (`core.admission_policies`) → refused, or warnings for the caller, or a line in the log for auditors
 
 Policies and bindings are followed by way of the watch caches: they are compiled when a cache shows another view than last time,
-and what has not changed is not compiled again. So a policy takes effect once this server's cache has it, a moment after its
-write. Without any binding a request pays for two comparisons. Until the server's own objects have been made (`open`), nothing
-is refused: a policy must not keep the server from starting.
+and what has not changed is not compiled again. A write of one is answered once this server's cache shows it (`settled`).
+Without any policy in force a request pays for a few comparisons. When policies are asked is the business of `webhooks`.
 
 Parameters, too, are taken as the caches have them. What goes wrong in a policy, or in finding its parameters, refuses the
 request or does not matter, as its failurePolicy says.
@@ -24,10 +23,14 @@ from apimachinery import codec, errors, labels
 from apimachinery.errors import ApiError
 from apimachinery.kinds import ParamRef, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding
 from apimachinery.kinds.meta import Status, StatusCause, StatusDetails
-from apimachinery.kinds.object import Object
-from apimachinery.resources import NAMESPACES, Resource, ResourceTable
+from apimachinery.resources import (
+    NAMESPACES,
+    VALIDATING_ADMISSION_POLICIES,
+    VALIDATING_ADMISSION_POLICY_BINDINGS,
+    Resource,
+    ResourceTable,
+)
 from apiserver.core import forms
-from apiserver.core.access import Decision, Question
 from apiserver.core.admission_policies import (
     AUDIT,
     DENY,
@@ -43,6 +46,7 @@ from apiserver.core.admission_policies import (
 from apiserver.core.admission_requests import Situation
 from apiserver.core.admission_rules import Matcher, concerns, matched_row, selects
 from apiserver.core.request import Request
+from apiserver.ports import Authorizer
 from apiserver.registry.current import Reader
 
 log = logging.getLogger(__name__)
@@ -69,6 +73,10 @@ class Stored(Protocol):
         """All of them in the order of their names; the same object as long as nothing has changed."""
         ...
 
+    async def wait_for(self, revision: int) -> None:
+        """Wait until the cache is as new as this; raises when that takes too long."""
+        ...
+
 
 InForce = tuple[tuple[Policy, tuple[Binding, ...]], ...]
 """Policies with their bindings."""
@@ -84,22 +92,17 @@ class Policies:
         policies: Stored,
         bindings: Stored,
         table: ResourceTable,
-        decide: Callable[[Question], Decision],
+        authorizer: Authorizer,
     ) -> None:
         self._reader = reader
         self._policies = policies
         self._bindings = bindings
         self._table = table
-        self._decide = decide
-        self._open = False
+        self._authorizer = authorizer
         self._seen: tuple[object, object, object] = ((), (), ())
         self._in_force: InForce = ()
         self._about: dict[tuple[str, str, str, str, str], InForce] = {}
         self._compiled: dict[tuple[bytes, int], Policy | Binding] = {}
-
-    def open(self) -> None:
-        """Refuse from now on."""
-        self._open = True
 
     def concerned(self, request: Request, operation: str) -> bool:
         """Whether any policy may be about such a request: then `check` has to be asked."""
@@ -108,12 +111,21 @@ class Policies:
         if policies is not seen[0] or bindings is not seen[1] or rows is not seen[2]:
             self._seen = (policies, bindings, rows)
             self._follow(policies, bindings)
-        return bool(self._in_force) and self._open and bool(self._candidates(request, operation))
+        return bool(self._in_force) and bool(self._candidates(request, operation))
 
-    async def check(self, request: Request, operation: str, new: Object | None, old: Object | None) -> tuple[str, ...]:
-        """Warnings about a request from `old` to `new`, each None where there is none; raises ApiError when it is refused."""
-        row = request.form or request.resource
-        situation = Situation(request, operation, row, new, old, self._decide)
+    async def settled(self, resource: Resource, revision: int) -> None:
+        """Wait until a policy or binding that was written takes effect here; at once for what is neither."""
+        if resource == VALIDATING_ADMISSION_POLICIES:
+            await self._policies.wait_for(revision)
+        elif resource == VALIDATING_ADMISSION_POLICY_BINDINGS:
+            await self._bindings.wait_for(revision)
+
+    async def check(self, request: Request, operation: str, options: bytes, new: Any, old: Any) -> tuple[str, ...]:
+        """Warnings about a request from `old` to `new`, each None where there is none; raises ApiError when it is refused.
+
+        options: those of the request as JSON, empty for none.
+        """
+        situation = Situation(request, operation, options, new, old, self._authorizer.decide)
         namespace = await self._namespace(situation)
         situation.namespace = None if namespace is None else msgspec.json.decode(namespace)
         warnings: list[str] = []

@@ -2,8 +2,8 @@
 
 A change starts from what the cache holds, because that costs nothing and is nearly always the newest state. It may be stale,
 so nothing is concluded from it alone: a write is a compare-and-swap on its revision, which a stale start loses; a refusal or
-a "nothing to do" that was decided on it is decided again on a read from storage. The loser of a swap gets the winner's state
-with the refusal and goes on from there."""
+a "nothing to do" that was decided on it is decided again when a read from storage shows another state. The loser of a swap gets
+the winner's state with the refusal and goes on from there."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
@@ -29,30 +29,23 @@ class Put(msgspec.Struct, frozen=True):
 
     obj: Object
     guards: tuple[port.Guard, ...] = ()
-    warnings: tuple[str, ...] = ()
 
 
 class Drop(msgspec.Struct, frozen=True):
     """Delete the current one, of which `obj` is the last state."""
 
     obj: Object | None = None
-    warnings: tuple[str, ...] = ()
 
 
 class Leave(msgspec.Struct, frozen=True):
     """The current one is as wanted."""
-
-    warnings: tuple[str, ...] = ()
 
 
 Outcome: TypeAlias = Put | Drop | Leave
 
 
 class Written(msgspec.Struct, frozen=True):
-    """What a change led to; `data` carries the new revision. For a removal, `data` is the last state.
-
-    warnings: what the caller should be told, from the outcome that was carried out.
-    """
+    """What a change led to; `data` carries the new revision. For a removal, `data` is the last state."""
 
     data: bytes
     revision: int
@@ -116,17 +109,22 @@ class ObjectStore:
             current = await self.current(resource, namespace, name)
         fenced = Fenced(self.reader, fence, resource, name)
         for _ in range(ATTEMPTS_MAX):
+            outcome: Outcome = Leave()
+            refusal = None
             try:
                 outcome = await decide(current)
-            except ApiError:
+            except ApiError as error:
                 if fresh:
                     raise
-                outcome = Leave()
+                refusal = error
             if isinstance(outcome, Leave) and not fresh:
                 newest = await self.current(resource, namespace, name)
                 fresh = True
-                current = newest
-                continue
+                if newest.revision != current.revision:
+                    current = newest
+                    continue
+                if refusal is not None:
+                    raise refusal  # decided on the newest state, as has turned out
             if dry_run or isinstance(outcome, Leave):
                 return preview(outcome, current)
             try:
@@ -144,17 +142,15 @@ class ObjectStore:
             stored = codec.encode_stored(outcome.obj)
             guards = (*guards, *outcome.guards)
             revision = await self.storage.update(current.key, stored, expected_revision=current.revision, guards=guards)
-            return Written(codec.splice_revision(stored, revision), revision, warnings=outcome.warnings)
+            return Written(codec.splice_revision(stored, revision), revision)
         revision = await self.storage.delete(current.key, expected_revision=current.revision, guards=guards)
         last = current.data if outcome.obj is None else codec.splice_revision(codec.encode_stored(outcome.obj), revision)
-        return Written(last, revision, removed=True, warnings=outcome.warnings)
+        return Written(last, revision, removed=True)
 
 
 def preview(outcome: Outcome, current: Current) -> Written:
     """What the caller would see, without a write: the current revision stays."""
     if isinstance(outcome, Put):
         stored = codec.encode_stored(outcome.obj)
-        spliced = codec.splice_revision(stored, current.revision)
-        return Written(spliced, current.revision, changed=False, warnings=outcome.warnings)
-    removed = isinstance(outcome, Drop)
-    return Written(current.data, current.revision, removed=removed, changed=False, warnings=outcome.warnings)
+        return Written(codec.splice_revision(stored, current.revision), current.revision, changed=False)
+    return Written(current.data, current.revision, removed=isinstance(outcome, Drop), changed=False)

@@ -45,6 +45,7 @@ from apiserver.strategy.scheduling import PriorityClassStrategy
 from apiserver.strategy.services import ServiceStrategy
 from apiserver.strategy.stateful_sets import StatefulSetStrategy
 from apiserver.strategy.storage_classes import StorageClassStrategy, VolumeAttributesClassStrategy
+from apiserver.strategy.webhooks import MutatingWebhookConfigurationStrategy, ValidatingWebhookConfigurationStrategy
 
 _ALL: tuple[Strategy[Any], ...] = (
     NamespaceStrategy(resources.NAMESPACES),
@@ -93,6 +94,8 @@ _ALL: tuple[Strategy[Any], ...] = (
     CSIStorageCapacityStrategy(resources.CSI_STORAGE_CAPACITIES),
     ValidatingAdmissionPolicyStrategy(resources.VALIDATING_ADMISSION_POLICIES),
     ValidatingAdmissionPolicyBindingStrategy(resources.VALIDATING_ADMISSION_POLICY_BINDINGS),
+    ValidatingWebhookConfigurationStrategy(resources.VALIDATING_WEBHOOK_CONFIGURATIONS),
+    MutatingWebhookConfigurationStrategy(resources.MUTATING_WEBHOOK_CONFIGURATIONS),
 )
 
 STRATEGIES: Mapping[Resource, Strategy[Any]] = {strategy.resource: strategy for strategy in _ALL}

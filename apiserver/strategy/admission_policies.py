@@ -42,13 +42,9 @@ from apiserver.strategy.base import Strategy
 from apiserver.strategy.checks import Errors, named, one_of, optional_one_of, unique
 from apiserver.strategy.conditions import validate_conditions
 from apiserver.strategy.selectors import validate_label_selector
+from apiserver.strategy.webhooks import FAILURE_POLICIES, MATCH_CONDITIONS_MAX, MATCH_POLICIES, validate_rule
 
-FAILURE_POLICIES = ("Fail", "Ignore")
-MATCH_POLICIES = ("Equivalent", "Exact")
-OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
-SCOPES = ("*", "Cluster", "Namespaced")
 REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized")
-MATCH_CONDITIONS_MAX = 64
 AUDIT_ANNOTATIONS_MAX = 20
 VALUE_EXPRESSION_BYTES_MAX = 5 * 1024
 _IDENTIFIER = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -230,39 +226,10 @@ def _observe(policy: ValidatingAdmissionPolicy) -> None:
 
 
 def _validate_rule(rule: NamedRuleWithOperations, path: str) -> Errors:
-    if not rule.operations:
-        yield FieldError.required(f"{path}.operations")
-    for index, operation in enumerate(rule.operations):
-        yield from one_of(f"{path}.operations[{index}]", operation, OPERATIONS)
-    if not rule.api_groups:
-        yield FieldError.required(f"{path}.apiGroups")
-    if not rule.api_versions:
-        yield FieldError.required(f"{path}.apiVersions")
-    for index, version in enumerate(rule.api_versions):
-        if not version:
-            yield FieldError.required(f"{path}.apiVersions[{index}]")
-    for field, values in (("operations", rule.operations), ("apiGroups", rule.api_groups), ("apiVersions", rule.api_versions)):
-        if "*" in values and len(values) > 1:
-            yield FieldError.invalid(f"{path}.{field}", list(values), f"if '*' is present, must not specify other {field}")
-    yield from _validate_resources(rule.resources, f"{path}.resources")
-    yield from optional_one_of(f"{path}.scope", rule.scope, SCOPES)
+    yield from validate_rule(rule, path)
     yield from unique(f"{path}.resourceNames", rule.resource_names)
     for index, name in enumerate(rule.resource_names):
         yield from named(f"{path}.resourceNames[{index}]", name, names.path_segment)
-
-
-def _validate_resources(resources: Sequence[str], path: str) -> Errors:
-    """`pods`, `pods/status`, `pods/*`, `*/status`, `*`, `*/*`; what includes all others stands alone."""
-    if not resources:
-        yield FieldError.required(path)
-    for index, text in enumerate(resources):
-        if not text:
-            yield FieldError.required(f"{path}[{index}]")
-    if "*/*" in resources and len(resources) > 1:
-        yield FieldError.invalid(path, list(resources), "if '*/*' is present, must not specify other resources")
-    if "*" in resources and any(text and text != "*" and "/" not in text for text in resources):
-        detail = "if '*' is present, must not specify other resources without subresources"
-        yield FieldError.invalid(path, list(resources), detail)
 
 
 def _validate_validation(validation: Validation, environment: Environment, path: str) -> Errors:

@@ -120,6 +120,28 @@ async def test_deletes_and_scales(cluster: Cluster, rest: Rest) -> None:
     assert (await rest("DELETE", f"{DEPLOYMENTS}/web")).status == 200
 
 
+async def test_what_is_done_to_pods_beside_writing_them(cluster: Cluster, rest: Rest) -> None:
+    pods = "/api/v1/namespaces/default/pods"
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "busybox:1"}]}}
+    assert (await rest("POST", pods, pod)).status == 201
+    below = ["pods/binding", "pods/eviction", "pods/exec"]
+    await cluster.impose(
+        {"expression": "request.subResource != 'binding' || object.target.name != 'bad'", "message": "no binding"},
+        {"expression": "request.subResource != 'eviction'", "message": "no eviction"},
+        {"expression": "request.subResource != 'exec' || object.command != ['sh']", "message": "no shell"},
+        rule={"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "CONNECT"], "resources": below},
+    )
+    for path, body, message in (
+        ("binding", {"target": {"kind": "Node", "name": "bad"}}, "no binding"),
+        ("eviction", {"metadata": {"name": "p"}}, "no eviction"),
+        ("exec?command=sh&container=c", None, "no shell"),
+    ):
+        refused = await rest("POST", f"{pods}/p/{path}", body)
+        assert refused.status == 422, refused.body
+        assert refused.body["message"].endswith(f"denied request: {message}")
+    assert (await rest("POST", f"{pods}/p/binding", {"target": {"kind": "Node", "name": "good"}})).status == 201
+
+
 async def test_collections_are_judged_one_by_one(cluster: Cluster, rest: Rest) -> None:
     for name in ("keep", "drop"):
         assert (await rest("POST", MAPS, config_map(name, {"set": "x"}))).status == 201

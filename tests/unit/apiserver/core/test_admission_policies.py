@@ -18,11 +18,14 @@ from apimachinery.resources import (
     VALIDATING_ADMISSION_POLICIES,
     Resource,
 )
-from apiserver.cel.library.authorization import Subject
+from apiserver import cel
+from apiserver.cel.library.authorization import AUTHORIZER
+from apiserver.core.access import Decision, Question
 from apiserver.core.admission_policies import Finding, Judgement, compile_policy, judge
-from apiserver.core.admission_requests import Situation, question
+from apiserver.core.admission_requests import Situation
 from apiserver.core.admission_rules import compile_matcher, concerns, matched_row, selects
 from apiserver.core.request import Request, User, Verb
+from apiserver.core.scaling import scale_of
 
 ANY = {"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*"]}
 
@@ -219,7 +222,9 @@ def test_the_request_as_expressions_see_it() -> None:
     deployment = codec.convert(DEPLOYMENTS.cls, {"metadata": {"name": "web", "labels": {"a": "b"}}, "spec": {"replicas": 3}})
     user = User("jane", ("devs",))
     request = Request(verb=Verb.UPDATE, resource=DEPLOYMENTS, user=user, namespace="n", name="web", subresource="scale")
-    situation = Situation(request, "UPDATE", DEPLOYMENTS, deployment, deployment, lambda _: None)  # type: ignore[arg-type,return-value]
+    asked: list[Question] = []
+    scale = scale_of(deployment)
+    situation = Situation(request, "UPDATE", b'{"kind":"UpdateOptions"}', scale, scale, lambda each: _noted(asked, each))
     values: dict[str, Any] = situation.values(DEPLOYMENTS, None, with_params=False)
     assert values["object"]["kind"] == "Scale"
     assert values["object"]["spec"] == {"replicas": 3}
@@ -227,15 +232,14 @@ def test_the_request_as_expressions_see_it() -> None:
     assert values["request"]["resource"] == {"group": "apps", "version": "v1", "resource": "deployments"}
     assert values["request"]["subResource"] == "scale"
     assert values["request"]["userInfo"] == {"username": "jane", "groups": ["devs"]}
+    assert values["request"]["options"] == {"kind": "UpdateOptions"}
     assert "params" not in values
-    assert situation.labels == ({"a": "b"}, {"a": "b"})
+    program = cel.compile("authorizer.requestResource.check('get').allowed()", {"authorizer": AUTHORIZER})
+    assert program.evaluate(values) is True
+    assert asked[0].user == user
+    assert (asked[0].group, asked[0].resource, asked[0].subresource, asked[0].name) == ("apps", "deployments", "scale", "web")
 
 
-def test_questions() -> None:
-    jane = User("jane")
-    asked = question(jane, Subject(verb="get", group="apps", resource="deployments", namespace="n", name="web"))
-    assert (asked.user, asked.verb, asked.group, asked.resource, asked.name) == (jane, "get", "apps", "deployments", "web")
-    assert question(jane, Subject(verb="get", path="/metrics")).path == "/metrics"
-    account = question(jane, Subject(verb="get", resource="pods", service_account=("n", "sa"))).user
-    assert account.name == "system:serviceaccount:n:sa"
-    assert "system:serviceaccounts:n" in account.groups
+def _noted(asked: list[Question], each: Question) -> Decision:
+    asked.append(each)
+    return Decision(True)
