@@ -317,6 +317,10 @@ def _admission(plural: str, cls: type[Object], **more: object) -> Resource:
 
 VALIDATING_WEBHOOK_CONFIGURATIONS = _admission("validatingwebhookconfigurations", kinds.ValidatingWebhookConfiguration)
 MUTATING_WEBHOOK_CONFIGURATIONS = _admission("mutatingwebhookconfigurations", kinds.MutatingWebhookConfiguration)
+VALIDATING_ADMISSION_POLICIES = _admission(
+    "validatingadmissionpolicies", kinds.ValidatingAdmissionPolicy, subresources=("status",)
+)
+VALIDATING_ADMISSION_POLICY_BINDINGS = _admission("validatingadmissionpolicybindings", kinds.ValidatingAdmissionPolicyBinding)
 
 RESOURCES: tuple[Resource, ...] = (
     NAMESPACES,
@@ -363,6 +367,8 @@ RESOURCES: tuple[Resource, ...] = (
     CSI_DRIVERS,
     CSI_NODES,
     CSI_STORAGE_CAPACITIES,
+    VALIDATING_ADMISSION_POLICIES,
+    VALIDATING_ADMISSION_POLICY_BINDINGS,
     VALIDATING_WEBHOOK_CONFIGURATIONS,
     MUTATING_WEBHOOK_CONFIGURATIONS,
 )

@@ -19,6 +19,8 @@ from apimachinery.resources import (
     MUTATING_WEBHOOK_CONFIGURATIONS,
     SERVICES,
     TABLE,
+    VALIDATING_ADMISSION_POLICIES,
+    VALIDATING_ADMISSION_POLICY_BINDINGS,
     VALIDATING_WEBHOOK_CONFIGURATIONS,
     Resource,
     ResourceTable,
@@ -41,6 +43,7 @@ from apiserver.loops import repair_forever
 from apiserver.metrics import Metrics
 from apiserver.ports import Backends, Nodes
 from apiserver.registry.admission import Admission
+from apiserver.registry.admission_policies import Policies
 from apiserver.registry.applying import Applies
 from apiserver.registry.connecting import Connections
 from apiserver.registry.evictions import Evictions
@@ -138,6 +141,13 @@ class Assembly:
             self.backends,
             validating=self.caches[VALIDATING_WEBHOOK_CONFIGURATIONS],
             mutating=self.caches[MUTATING_WEBHOOK_CONFIGURATIONS],
+            policies=Policies(
+                reading,
+                policies=self.caches[VALIDATING_ADMISSION_POLICIES],
+                bindings=self.caches[VALIDATING_ADMISSION_POLICY_BINDINGS],
+                table=table,
+                authorizer=authorizer,
+            ),
             table=table,
             authorizer=authorizer,
             metrics=WebhookMetrics(self.metrics.registry),

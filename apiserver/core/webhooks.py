@@ -7,7 +7,7 @@ selectors and conditions look at the objects of each request.
 Source: the Kubernetes page "Dynamic Admission Control", sections "Matching requests".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -15,25 +15,22 @@ from apimachinery import labels
 from apimachinery.kinds import (
     MutatingWebhook,
     MutatingWebhookConfiguration,
-    RuleWithOperations,
     ValidatingWebhook,
     ValidatingWebhookConfiguration,
     WebhookClientConfig,
 )
-from apimachinery.kinds.meta import LabelSelector
 from apimachinery.resources import Resource
+from apiserver.core import admission_rules
+from apiserver.core.admission_rules import Labels, Matcher, webhook_matcher
 from apiserver.core.backends import Backend, ca_bundle
 from apiserver.core.match_conditions import Conditions
-
-EXEMPT_GROUP = "admissionregistration.k8s.io"
-"""No webhook decides about webhooks and policies: a wrong one could not be taken back."""
 
 
 class Hook(msgspec.Struct, frozen=True):
     """One webhook, compiled.
 
-    key: its configuration and its place there; mutating: whether it may change objects; *_selector: None selects everything;
-    fails_open: its failures do not matter; dry_run: whether a request that stores nothing may be sent to it.
+    key: its configuration and its place there; mutating: whether it may change objects; fails_open: its failures do not
+    matter; dry_run: whether a request that stores nothing may be sent to it.
     """
 
     key: tuple[str, int]
@@ -44,11 +41,13 @@ class Hook(msgspec.Struct, frozen=True):
     fails_open: bool
     dry_run: bool
     reinvoked: bool
-    equivalent: bool
-    rules: tuple[RuleWithOperations, ...]
-    namespace_selector: labels.Selector | None
-    object_selector: labels.Selector | None
+    matcher: Matcher
     conditions: Conditions
+
+    @property
+    def namespace_selector(self) -> labels.Selector | None:
+        """None selects everything."""
+        return self.matcher.namespace_selector
 
 
 def compile_configuration(configuration: ValidatingWebhookConfiguration | MutatingWebhookConfiguration) -> list[Hook]:
@@ -58,29 +57,13 @@ def compile_configuration(configuration: ValidatingWebhookConfiguration | Mutati
 
 
 def matched_row(hook: Hook, operation: str, row: Resource, subresource: str, same: Sequence[Resource]) -> Resource | None:
-    """The row in whose form a webhook is told of such a request, None when it is not.
-
-    That of the request where a rule names it; else, for a webhook that takes equivalent ones, the first of `same`, the
-    rows that show the same stored objects.
-    """
-    if row.group == EXEMPT_GROUP:
-        return None
-    for candidate in (row, *(same if hook.equivalent else ())):
-        if any(_rule_matches(rule, operation, candidate, subresource) for rule in hook.rules):
-            return candidate
-    return None
+    """The row in whose form a webhook is told of such a request, None when it is not; see `admission_rules`."""
+    return admission_rules.matched_row(hook.matcher, operation, row, subresource, same)
 
 
-def selects(hook: Hook, *, namespace: Mapping[str, str] | None, objects: Sequence[Mapping[str, str] | None]) -> bool:
-    """Whether both selectors of a webhook let it be called.
-
-    namespace: the labels of the object's namespace, None for an object in none; objects: the labels of the object and
-    of its state before, each None where there is none.
-    """
-    if hook.namespace_selector is not None and namespace is not None and not hook.namespace_selector.matches(namespace):
-        return False
-    selector = hook.object_selector
-    return selector is None or any(each is not None and selector.matches(each) for each in objects)
+def selects(hook: Hook, *, namespace: Labels, objects: Sequence[Labels]) -> bool:
+    """Whether both selectors of a webhook let it be called; see `admission_rules`."""
+    return admission_rules.selects(hook.matcher, namespace=namespace, objects=objects)
 
 
 def _compile(configuration: str, index: int, webhook: ValidatingWebhook | MutatingWebhook) -> Hook:
@@ -94,18 +77,9 @@ def _compile(configuration: str, index: int, webhook: ValidatingWebhook | Mutati
         fails_open=webhook.failure_policy == "Ignore",
         dry_run=webhook.side_effects in ("None", "NoneOnDryRun"),
         reinvoked=isinstance(webhook, MutatingWebhook) and webhook.reinvocation_policy == "IfNeeded",
-        equivalent=webhook.match_policy != "Exact",
-        rules=tuple(webhook.rules),
-        namespace_selector=_selector(webhook.namespace_selector),
-        object_selector=_selector(webhook.object_selector),
+        matcher=webhook_matcher(webhook),
         conditions=Conditions([(each.name, each.expression) for each in webhook.match_conditions]),
     )
-
-
-def _selector(selector: LabelSelector | None) -> labels.Selector | None:
-    if selector is None or not (selector.match_labels or selector.match_expressions):
-        return None
-    return labels.from_struct(selector)
 
 
 def _backend(config: WebhookClientConfig) -> Backend:
@@ -116,22 +90,3 @@ def _backend(config: WebhookClientConfig) -> Backend:
     return Backend(
         namespace=service.namespace, service=service.name, port=service.port or 443, path=service.path, ca_bundle=bundle
     )
-
-
-def _rule_matches(rule: RuleWithOperations, operation: str, row: Resource, subresource: str) -> bool:
-    return (
-        _has(rule.operations, operation)
-        and _has(rule.api_groups, row.group)
-        and _has(rule.api_versions, row.version)
-        and rule.scope in ("", "*", "Namespaced" if row.namespaced else "Cluster")
-        and any(_resource_matches(pattern, row.plural, subresource) for pattern in rule.resources)
-    )
-
-
-def _has(patterns: Sequence[str], value: str) -> bool:
-    return "*" in patterns or value in patterns
-
-
-def _resource_matches(pattern: str, plural: str, subresource: str) -> bool:
-    name, _, below = pattern.partition("/")
-    return name in ("*", plural) and below in ("*", subresource)

@@ -1,10 +1,10 @@
 """Admission webhooks: HTTPS servers that may change an object before it is stored, or refuse a request.
 
-A write asks for its `Review` once. Where no webhook is about such requests, which a look into a dict tells, that is NOBODY, and
-nothing more happens. Otherwise the object goes
+A write asks for its `Review` once. Where no webhook and no admission policy is about such requests, which a look into a dict
+tells, that is NOBODY, and nothing more happens. Otherwise the object goes
 
     → each mutating webhook in turn → (built-in admission, and those that want it, once more, if anything was changed)
-    → the kind's own rules → all validating webhooks at once → storage
+    → the kind's own rules → validating policies (`admission_policies`) → all validating webhooks at once → storage
 
 as often as the write has to be tried on another state of the object.
 
@@ -50,6 +50,7 @@ from apiserver.core.naming import new_uid
 from apiserver.core.request import Request, User
 from apiserver.core.webhooks import Hook, compile_configuration, matched_row, selects
 from apiserver.ports import Authorizer, BackendError, Backends
+from apiserver.registry.admission_policies import Policies
 from apiserver.registry.current import Reader
 from apiserver.registry.webhook_metrics import WebhookMetrics
 
@@ -90,12 +91,14 @@ class Webhooks:
         *,
         validating: Configurations,
         mutating: Configurations,
+        policies: Policies,
         table: ResourceTable,
         authorizer: Authorizer,
         metrics: WebhookMetrics,
         clock: Clock,
         rng: random.Random,
     ) -> None:
+        self.policies = policies
         self.reader = reader
         self.backends = backends
         self.authorizer = authorizer
@@ -111,7 +114,7 @@ class Webhooks:
         self._matches: dict[tuple[str, str, str, str, str], tuple[Matched, Matched]] = {}
 
     def open(self) -> None:
-        """Ask webhooks from now on."""
+        """Ask webhooks, and policies, from now on."""
         self._open = True
 
     def begin(
@@ -128,11 +131,12 @@ class Webhooks:
         `options` makes those that the request came with, where they are not those of a create or an update.
         """
         self._follow()
-        if not (self._hooks[0] or self._hooks[1]) or not self._open:
+        judged = self.policies.concerned(request, operation)
+        if not (judged or self._hooks[0] or self._hooks[1]) or not self._open:
             return NOBODY
         row = request.form or request.resource
         mutating, validating = self._about(operation, row, request.subresource)
-        if not mutating and not validating:
+        if not (judged or mutating or validating):
             return NOBODY
         kind = "CreateOptions" if operation == CREATE else "UpdateOptions"
         name = request.name if name is None else name
@@ -146,14 +150,17 @@ class Webhooks:
             dry_run or request.options.dry_run,
             reviews.write_options(kind, request.options) if options is None else options(),
         )
-        return _Review(self, about, mutating, validating)
+        return _Review(self, about, mutating, validating, request if judged else None)
 
     async def settled(self, resource: Resource, revision: int) -> None:
-        """Wait until a configuration that was written takes effect here; at once for what is no configuration."""
+        """Wait until a configuration or policy that was written takes effect here; at once for what is neither."""
+        if resource.group != VALIDATING_WEBHOOK_CONFIGURATIONS.group:
+            return
         caches = {VALIDATING_WEBHOOK_CONFIGURATIONS: self._validating, MUTATING_WEBHOOK_CONFIGURATIONS: self._mutating}
-        if resource.group == VALIDATING_WEBHOOK_CONFIGURATIONS.group and resource in caches:
-            with suppress(NotFresh):  # it will be seen later, as on every other server
+        with suppress(NotFresh):  # it will be seen later, as on every other server
+            if resource in caches:
                 await caches[resource].wait_for(revision)
+            await self.policies.settled(resource, revision)
 
     def _follow(self) -> None:
         """Make the index anew if what it was made from has changed."""
@@ -182,13 +189,13 @@ class Webhooks:
 
 
 class Review:
-    """The way of one request through the webhooks; this one meets nobody."""
+    """The way of one request through policies and webhooks; this one meets nobody."""
 
     mutates = False
     """Whether any webhook may change the object."""
     validates = False
     warnings: tuple[str, ...] = ()
-    """What webhooks have said so far, for the caller."""
+    """What policies and webhooks have said so far, for the caller."""
 
     async def mutate(
         self,
@@ -206,21 +213,26 @@ class Review:
         return new
 
     async def validate(self, new: Any, old: Object | None) -> None:
-        """Ask the validating webhooks; raises ApiError, that of the first of them when several object."""
+        """Ask policies, then the validating webhooks; raises ApiError, that of the first of them when several object."""
 
 
 NOBODY = Review()
 
 
 class _Review(Review):
-    def __init__(self, webhooks: Webhooks, about: Attributes, mutating: Matched, validating: Matched) -> None:
+    """`judged`: the request, when policies have to be asked about it."""
+
+    def __init__(
+        self, webhooks: Webhooks, about: Attributes, mutating: Matched, validating: Matched, judged: Request | None
+    ) -> None:
         self.mutates = bool(mutating)
-        self.validates = bool(validating)
+        self.validates = bool(validating) or judged is not None
         self.warnings = ()
         self._webhooks = webhooks
         self._about = about
         self._mutating = mutating
         self._validating = validating
+        self._judged = judged
         self._deadline = webhooks.clock.monotonic() + REQUEST_TIME_S
         self._namespace: Mapping[str, str] | None = None
 
@@ -248,6 +260,10 @@ class _Review(Review):
         return await self._round(new, old, settle, previous, waiting, second=True) if waiting else new
 
     async def validate(self, new: Any, old: Object | None) -> None:
+        if self._judged is not None:
+            about = self._about
+            told = await self._webhooks.policies.check(self._judged, about.operation, about.options, new, old)
+            self.warnings = tuple(dict.fromkeys((*self.warnings, *told)))
         if not self._validating:
             return
         objects = _Objects(self._about, new, old)

@@ -8,6 +8,10 @@ from typing import Any
 from apimachinery import resources
 from apimachinery.errors import FieldError
 from apimachinery.resources import Resource
+from apiserver.strategy.admission_policies import (
+    ValidatingAdmissionPolicyBindingStrategy,
+    ValidatingAdmissionPolicyStrategy,
+)
 from apiserver.strategy.apps import DeploymentStrategyRules, ReplicaSetStrategy
 from apiserver.strategy.autoscaling import HorizontalPodAutoscalerStrategy
 from apiserver.strategy.base import Strategy
@@ -88,6 +92,8 @@ _ALL: tuple[Strategy[Any], ...] = (
     CSIDriverStrategy(resources.CSI_DRIVERS),
     CSINodeStrategy(resources.CSI_NODES),
     CSIStorageCapacityStrategy(resources.CSI_STORAGE_CAPACITIES),
+    ValidatingAdmissionPolicyStrategy(resources.VALIDATING_ADMISSION_POLICIES),
+    ValidatingAdmissionPolicyBindingStrategy(resources.VALIDATING_ADMISSION_POLICY_BINDINGS),
     ValidatingWebhookConfigurationStrategy(resources.VALIDATING_WEBHOOK_CONFIGURATIONS),
     MutatingWebhookConfigurationStrategy(resources.MUTATING_WEBHOOK_CONFIGURATIONS),
 )

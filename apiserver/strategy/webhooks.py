@@ -12,6 +12,7 @@ from apimachinery.kinds import (
     MatchCondition,
     MutatingWebhook,
     MutatingWebhookConfiguration,
+    NamedRuleWithOperations,
     RuleWithOperations,
     ValidatingWebhook,
     ValidatingWebhookConfiguration,
@@ -112,7 +113,7 @@ def validate_webhook_name(path: str, name: str) -> Errors:
         yield FieldError.invalid(path, name, "should be a domain with at least three segments separated by dots")
 
 
-def validate_rule(rule: RuleWithOperations, path: str) -> Errors:
+def validate_rule(rule: RuleWithOperations | NamedRuleWithOperations, path: str) -> Errors:
     """Operations, groups, versions and resources: one of each at least, and `*` alone."""
     if not rule.operations:
         yield FieldError.required(f"{path}.operations")

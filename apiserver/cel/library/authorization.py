@@ -10,9 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from apiserver.cel import types
 from apiserver.cel.budget import Meter
 from apiserver.cel.calls import Library
-from apiserver.cel.values import Opaque
+from apiserver.cel.errors import EvaluationError
+from apiserver.cel.values import Opaque, Record
 
 CHECK_COST = 35_000
 _AUTHORIZER, _PATH, _GROUP = (
@@ -21,6 +23,9 @@ _AUTHORIZER, _PATH, _GROUP = (
     "kubernetes.authorization.GroupCheck",
 )
 _RESOURCE, _DECISION = "kubernetes.authorization.ResourceCheck", "kubernetes.authorization.Decision"
+
+AUTHORIZER = types.record(_AUTHORIZER, {"requestResource": types.named(_RESOURCE)})
+"""The type of the variable `authorizer`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +55,21 @@ Ask = Callable[[Subject], Verdict]
 
 
 @dataclass(frozen=True, slots=True)
-class AuthorizerValue(Opaque):
+class AuthorizerValue(Record):
+    """The variable `authorizer`; `request` is what its field `requestResource` asks about."""
+
     ask: Ask
     subject: Subject = Subject()
+    request: Subject = Subject()
     type_name = _AUTHORIZER
+
+    def has(self, field: str) -> bool:
+        return field == "requestResource"
+
+    def select(self, field: str) -> object:
+        if field != "requestResource":
+            raise EvaluationError(f"no such key: {field}")
+        return ResourceValue(self.ask, self.request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +99,6 @@ class DecisionValue(Opaque):
     type_name = _DECISION
 
 
-def resource_check(ask: Ask, subject: Subject) -> ResourceValue:
-    """The value of `authorizer.requestResource`."""
-    return ResourceValue(ask, subject)
-
-
 def _checked(meter: Meter, value: Any, verb: str) -> DecisionValue:
     meter.spend(CHECK_COST)
     return DecisionValue(value.ask(replace(value.subject, verb=verb)))
@@ -98,7 +109,7 @@ def _with(made: type[Any], field: str) -> Callable[[Any, str], Any]:
 
 
 def _as_service_account(value: AuthorizerValue, namespace: str, name: str) -> AuthorizerValue:
-    return AuthorizerValue(value.ask, replace(value.subject, service_account=(namespace, name)))
+    return replace(value, subject=replace(value.subject, service_account=(namespace, name)))
 
 
 def declare(library: Library) -> None:
