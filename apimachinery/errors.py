@@ -100,11 +100,12 @@ class FieldError:
 
 
 class ApiError(Exception):
-    """A request that failed, with the Status that says how."""
+    """A request that failed, with the Status that says how, and warnings that were given on the way."""
 
     def __init__(self, status: Status) -> None:
         super().__init__(status.message)
         self.status = status
+        self.warnings: tuple[str, ...] = ()
 
     @property
     def code(self) -> int:

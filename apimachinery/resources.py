@@ -313,6 +313,19 @@ CSI_DRIVERS = _storage("csidrivers", kinds.CSIDriver)
 CSI_NODES = _storage("csinodes", kinds.CSINode)
 CSI_STORAGE_CAPACITIES = _storage("csistoragecapacities", kinds.CSIStorageCapacity, namespaced=True)
 
+
+def _admission(plural: str, cls: type[Object], **more: object) -> Resource:
+    group, name = "admissionregistration.k8s.io", cls.__name__
+    return Resource(group, "v1", plural, name, cls, namespaced=False, singular=name.lower(), **more)  # type: ignore[arg-type]
+
+
+VALIDATING_WEBHOOK_CONFIGURATIONS = _admission("validatingwebhookconfigurations", kinds.ValidatingWebhookConfiguration)
+MUTATING_WEBHOOK_CONFIGURATIONS = _admission("mutatingwebhookconfigurations", kinds.MutatingWebhookConfiguration)
+VALIDATING_ADMISSION_POLICIES = _admission(
+    "validatingadmissionpolicies", kinds.ValidatingAdmissionPolicy, subresources=("status",)
+)
+VALIDATING_ADMISSION_POLICY_BINDINGS = _admission("validatingadmissionpolicybindings", kinds.ValidatingAdmissionPolicyBinding)
+
 RESOURCES: tuple[Resource, ...] = (
     NAMESPACES,
     NODES,
@@ -358,6 +371,10 @@ RESOURCES: tuple[Resource, ...] = (
     CSI_DRIVERS,
     CSI_NODES,
     CSI_STORAGE_CAPACITIES,
+    VALIDATING_ADMISSION_POLICIES,
+    VALIDATING_ADMISSION_POLICY_BINDINGS,
+    VALIDATING_WEBHOOK_CONFIGURATIONS,
+    MUTATING_WEBHOOK_CONFIGURATIONS,
 )
 """Rows whose objects are stored: what caches, controllers and clean-ups go through."""
 

@@ -15,8 +15,18 @@ from pathlib import Path
 import msgspec
 
 from apimachinery.clock import Clock, SystemClock
-from apimachinery.resources import SERVICES, TABLE, Resource, ResourceTable
+from apimachinery.resources import (
+    MUTATING_WEBHOOK_CONFIGURATIONS,
+    SERVICES,
+    TABLE,
+    VALIDATING_ADMISSION_POLICIES,
+    VALIDATING_ADMISSION_POLICY_BINDINGS,
+    VALIDATING_WEBHOOK_CONFIGURATIONS,
+    Resource,
+    ResourceTable,
+)
 from apiserver.adapters import GrpcNodes
+from apiserver.backends import HttpsBackends
 from apiserver.bootstrap import bootstrap
 from apiserver.cache import WatchCache
 from apiserver.chain import Api
@@ -39,8 +49,9 @@ from apiserver.flow import Lines
 from apiserver.identity import NoTokens
 from apiserver.loops import repair_forever
 from apiserver.metrics import Metrics
-from apiserver.ports import Nodes, Tokens
+from apiserver.ports import Backends, Nodes, Tokens
 from apiserver.registry.admission import Admission
+from apiserver.registry.admission_policies import Policies
 from apiserver.registry.applying import Applies
 from apiserver.registry.authorizing import RoleAuthorizer
 from apiserver.registry.connecting import Connections
@@ -57,6 +68,8 @@ from apiserver.registry.services import Allocator
 from apiserver.registry.store import ObjectStore
 from apiserver.registry.token_authentication import ServiceAccountTokens
 from apiserver.registry.token_requests import TokenRequests
+from apiserver.registry.webhook_metrics import WebhookMetrics
+from apiserver.registry.webhooks import Webhooks
 from apiserver.storage.compactor import compact_forever
 from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.etcd_endpoints import TlsFiles
@@ -113,6 +126,7 @@ class Assembly:
         clock: Clock,
         rng: random.Random,
         table: ResourceTable = TABLE,
+        backends: Backends | None = None,
     ) -> None:
         self.settings = settings
         self.metrics = Metrics()
@@ -147,6 +161,26 @@ class Assembly:
         reading = Reading(storage, self.caches, keys)
         store = ObjectStore(storage, keys, reading)
         authorizer = RoleAuthorizer(reading)
+        connections = Connections(store, nodes, clock, rng)
+        self.backends = backends or HttpsBackends(connections.serving, nodes)
+        self.webhooks = webhooks = Webhooks(
+            reading,
+            self.backends,
+            validating=self.caches[VALIDATING_WEBHOOK_CONFIGURATIONS],
+            mutating=self.caches[MUTATING_WEBHOOK_CONFIGURATIONS],
+            policies=Policies(
+                reading,
+                policies=self.caches[VALIDATING_ADMISSION_POLICIES],
+                bindings=self.caches[VALIDATING_ADMISSION_POLICY_BINDINGS],
+                table=table,
+                authorizer=authorizer,
+            ),
+            table=table,
+            authorizer=authorizer,
+            metrics=WebhookMetrics(self.metrics.registry),
+            clock=clock,
+            rng=rng,
+        )
         objects = Objects(
             store,
             STRATEGIES,
@@ -154,6 +188,7 @@ class Assembly:
             {SERVICES: self.allocator},
             Quotas(store, clock),
             Privileges(authorizer),
+            webhooks,
             clock=clock,
             rng=rng,
             event_ttl_s=settings.event_ttl_s,
@@ -177,12 +212,13 @@ class Assembly:
             reading=reading,
             objects=objects,
             applies=applies,
-            pods=Pods(store, clock),
-            evictions=Evictions(store, objects, clock),
+            pods=Pods(store, webhooks, clock),
+            evictions=Evictions(store, objects, webhooks, clock),
             scales=Scales(store, objects, applies),
-            connections=Connections(store, nodes, clock, rng),
+            connections=connections,
             reviews=Reviews(authorizer, self.tokens),
             token_requests=token_requests,
+            webhooks=webhooks,
             metrics=self.metrics,
             clock=clock,
         )
@@ -249,6 +285,7 @@ class Assembly:
                         port=settings.advertise_port,
                         accounts=settings.tokens is not None,
                     )
+                    self.webhooks.open()
                     yield
                     await self.api.drain()
                 finally:
@@ -259,6 +296,7 @@ class Assembly:
                 raise
             raise group_error.exceptions[0] from None
         finally:
+            await self.backends.close()
             await self.nodes.close()
             await self.storage.close()
 

@@ -41,9 +41,11 @@ from apiserver.registry.forms import answered
 from apiserver.registry.objects import Objects
 from apiserver.registry.pods import Pods
 from apiserver.registry.reading import Reading
+from apiserver.registry.reviewing import review_connection
 from apiserver.registry.reviews import Reviews
 from apiserver.registry.scales import Scales
 from apiserver.registry.token_requests import TokenRequests
+from apiserver.registry.webhooks import Webhooks
 
 BODY_BYTES_MAX = 3 << 20
 DELETES_AT_ONCE = 16
@@ -68,6 +70,7 @@ class Api:
         connections: Connections,
         reviews: Reviews,
         token_requests: TokenRequests,
+        webhooks: Webhooks,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
@@ -83,6 +86,7 @@ class Api:
         self._connections = connections
         self._reviews = reviews
         self._token_requests = token_requests
+        self._webhooks = webhooks
         self._clock = clock
         self._running: set[asyncio.Task[Any]] = set()
 
@@ -112,7 +116,7 @@ class Api:
         try:
             self.authorizer.authorize(request)
             async with self.lines.for_request(request).admitted(user.name):
-                results = await self._pods.bind_many(binds, fence)
+                results = await self._pods.bind_many(request, binds, fence)
             code = 200
             return results
         except Exception as error:
@@ -188,7 +192,7 @@ class Api:
             case "status" | "approval" | "ephemeralcontainers" | "resize", Verb.PATCH:
                 return await self._patch(request)
             case subresource, Verb.CONNECT if subresource in CONNECT_SUBRESOURCES:
-                return await self._connections.open(request)
+                return await self._connections.open(await review_connection(self._webhooks, request))
             case _:
                 raise errors.method_not_allowed(request.verb)
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from apimachinery.kinds import TokenReviewStatus
 from apiserver.core.access import Decision, Question, Rules
+from apiserver.core.backends import Backend as Backend
 from apiserver.core.request import Request, User
 from proto.gen import node_pb2
 
@@ -55,5 +56,22 @@ class Nodes(Protocol):
     def forward(
         self, endpoint: str, inputs: AsyncIterable[node_pb2.PortForwardData]
     ) -> AsyncIterator[node_pb2.PortForwardData]: ...
+
+    async def close(self) -> None: ...
+
+
+class BackendError(Exception):
+    """A backend that could not be asked, or whose answer is no good; its text is a sentence that names the URL."""
+
+
+class Backends(Protocol):
+    """The HTTPS servers that the API server asks: webhooks of admission and of conversion."""
+
+    async def post(self, backend: Backend, body: bytes, *, timeout_s: float) -> bytes:
+        """Send JSON, return the body of a 200; raises BackendError, for the lack of an answer after `timeout_s` too.
+
+        A backend may be asked twice when a connection ends before it has answered.
+        """
+        ...
 
     async def close(self) -> None: ...

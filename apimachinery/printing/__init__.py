@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from apimachinery.printing import (
+    admission,
+    admission_policies,
     autoscaling,
     batch,
     core,
@@ -63,11 +65,15 @@ SHAPES: dict[tuple[str, str], TableShape] = {
     ("batch", "Job"): batch.JOB,
     ("batch", "CronJob"): batch.CRON_JOB,
     ("storage.k8s.io", "StorageClass"): storage.STORAGE_CLASS,
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): admission_policies.POLICY,
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"): admission_policies.POLICY_BINDING,
     ("storage.k8s.io", "VolumeAttachment"): storage.VOLUME_ATTACHMENT,
     ("storage.k8s.io", "VolumeAttributesClass"): storage.VOLUME_ATTRIBUTES_CLASS,
     ("storage.k8s.io", "CSIDriver"): storage.CSI_DRIVER,
     ("storage.k8s.io", "CSINode"): storage.CSI_NODE,
     ("storage.k8s.io", "CSIStorageCapacity"): storage.CSI_STORAGE_CAPACITY,
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): admission.WEBHOOK_CONFIGURATION,
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): admission.WEBHOOK_CONFIGURATION,
 }
 
 

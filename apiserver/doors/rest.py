@@ -27,7 +27,7 @@ from apimachinery.resources import ResourceTable
 from apiserver.chain import BODY_BYTES_MAX, Api
 from apiserver.core.ownership import manager_of_agent
 from apiserver.core.parameters import parse_boolean, parse_options
-from apiserver.core.paths import CONNECT_SUBRESOURCES, PROXY, Target, parse_path
+from apiserver.core.paths import CONNECT_SUBRESOURCES, PROXY, Target, parse_path, proxied_path
 from apiserver.core.request import (
     DEFAULT_OPTIONS,
     Connecting,
@@ -150,6 +150,9 @@ class RestDoor:
         options = parse_options(query, default_validation=FieldValidation.WARN) if ours else _DEFAULTS
         if not verb.mutating and not query:
             options = DEFAULT_OPTIONS
+        if target.subresource == PROXY:
+            path = proxied_path(request.path, request.raw_path.partition("?")[0]) or ""
+            options = Options(parameters=(("path", path),))
         form = rendering(request.headers.get("Accept", ""), verb, options, self._clock)
         wanted = Request(
             verb=verb,
@@ -298,14 +301,19 @@ def _too_large() -> ApiError:
 def _document(document: Document, form: Rendering | None, *, pretty: bool) -> web.Response:
     body = form.document(document) if form else document.body
     response = web.Response(body=_indented(body) if pretty else body, status=document.code, content_type=JSON)
-    for warning in document.warnings:
+    _warn(response, document.warnings)
+    return response
+
+
+def _warn(response: web.Response, warnings: Sequence[str]) -> None:
+    for warning in warnings:
         text = warning.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ").replace("\r", " ")
         response.headers.add("Warning", f'299 - "{text}"')
-    return response
 
 
 def _failure(error: ApiError) -> web.Response:
     response = web.Response(body=codec.encode(error.status), status=error.code, content_type=JSON)
+    _warn(response, error.warnings)
     if (wait_s := error.retry_after_s()) is not None:
         response.headers["Retry-After"] = str(wait_s)
     return response

@@ -8,6 +8,9 @@ Kubernetes 1.36.
 from collections.abc import Mapping
 
 ALSO_REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "admissionregistration/v1.ValidatingAdmissionPolicyBinding": ("spec",),
+    "admissionregistration/v1.MutatingWebhook": ("clientConfig",),
+    "admissionregistration/v1.ValidatingWebhook": ("clientConfig",),
     "apps/v1.DaemonSetSpec": ("selector", "template"),
     "apps/v1.DeploymentSpec": ("selector", "template"),
     "apps/v1.ReplicaSetSpec": ("selector",),

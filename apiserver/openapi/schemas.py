@@ -40,6 +40,7 @@ _BYTES = frozenset(
         ("CertificateSigningRequestStatus", "certificate"),
         ("ConfigMap", "binaryData"),
         ("Secret", "data"),
+        ("WebhookClientConfig", "caBundle"),
     )
 )
 """Fields whose strings are base64."""

@@ -17,7 +17,8 @@ from apiserver.core import bodies, ownership
 from apiserver.core.request import Document, FieldValidation, Request, Verb
 from apiserver.core.scaling import SCALE_API_VERSION, configuration_of_scale
 from apiserver.registry.current import Current
-from apiserver.registry.objects import Objects, Reservation, document, from_plain
+from apiserver.registry.objects import Objects, Write, document, from_plain
+from apiserver.registry.reviewing import review_scale
 from apiserver.registry.store import Outcome, Written
 
 ATTEMPTS_MAX = 5
@@ -55,12 +56,14 @@ class Applies:
         return await self._change(request, configuration_of_scale(request.resource, scale))
 
     async def _change(self, request: Request, wanted: dict[str, Any]) -> Written:
-        async def decide(current: Current, reservation: Reservation | None) -> Outcome:
+        async def decide(current: Current, write: Write) -> Outcome:
             old = current.decode(request.resource)
             live, _ = ownership.without_managers(msgspec.json.decode(current.data))
             applied = ownership.applied(request, live, wanted, old.metadata.managed_fields, self._objects.now())
             new = self._objects.patched(request, applied.object, old)
-            return await self._objects.revise(request, new, old, current, reservation, owners=applied.managed_fields)
+            if request.subresource == "scale":
+                new, write = await review_scale(write.review, new, old), write.alone()
+            return await self._objects.revise(request, new, old, current, write, owners=applied.managed_fields)
 
         return await self._objects.change(request, decide)
 

@@ -23,12 +23,14 @@ from apimachinery.kinds import Eviction, Object, Pod, PodDisruptionBudget
 from apimachinery.kinds.meta import DeleteOptions, Status
 from apimachinery.resources import POD_DISRUPTION_BUDGETS
 from apiserver.core import eviction as core
-from apiserver.core import parameters
+from apiserver.core import naming, parameters
+from apiserver.core.admission_review import CREATE
 from apiserver.core.bodies import decode_object
 from apiserver.core.request import Document, Request, Verb
 from apiserver.registry.current import Current
 from apiserver.registry.objects import Objects
 from apiserver.registry.store import ObjectStore, Outcome, Put
+from apiserver.registry.webhooks import Webhooks
 
 CHARGES_MAX = 3
 """Budgets that one eviction charges: more than one only when the pod's labels or its budgets change meanwhile."""
@@ -37,8 +39,9 @@ CHARGES_MAX = 3
 class Evictions:
     """POST pods/NAME/eviction."""
 
-    def __init__(self, store: ObjectStore, objects: Objects, clock: Clock) -> None:
+    def __init__(self, store: ObjectStore, objects: Objects, webhooks: Webhooks, clock: Clock) -> None:
         self._store = store
+        self._webhooks = webhooks
         self._objects = objects
         self._clock = clock
         self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
@@ -50,6 +53,12 @@ class Evictions:
         )
         if wanted.metadata.name and wanted.metadata.name != request.name:
             raise errors.bad_request(f"name in URL does not match name in Eviction object: {wanted.metadata.name}")
+        review = self._webhooks.begin(request, CREATE)
+        if review.mutates or review.validates:
+            naming.settle_name(wanted.metadata, request.name)
+            naming.settle_namespace(request.resource, wanted.metadata, request.namespace)
+            wanted = await review.mutate(wanted, None)
+            await review.validate(wanted, None)
         body = codec.encode(wanted.delete_options or DeleteOptions())
         deletion = msgspec.structs.replace(
             request, verb=Verb.DELETE, subresource="", body=body, content_type="application/json"
@@ -65,7 +74,7 @@ class Evictions:
                 await self._charge(request, guarded.budget, dry_run=options.dry_run)
                 charged.add(guarded.budget.metadata.uid)
             else:
-                return Document(codec.encode(Status(status="Success", code=201)), 0, 201, warnings)
+                return Document(codec.encode(Status(status="Success", code=201)), 0, 201, (*warnings, *review.warnings))
 
     def _admit(self, pod: Object, charged: Collection[str]) -> None:
         """Mark a pod that may go; raises `_GuardedError` when a budget has to be charged first."""

@@ -1,17 +1,21 @@
 """create, update, patch, delete of any kind: the same steps for all, with each kind's own rules behind `Strategy`.
 
-    create:  decode → identity → defaults → ownership → admission → prepare → validate → bounds → quotas → reserve → swap
-    update:  decode → (current) preconditions → defaults → carry over, prepare → ownership → reserve → validate → bounds →
-             quotas → swap
+    create:  decode → identity → defaults → ownership → admission → mutating webhooks → prepare → validate → bounds → reserve →
+             validating webhooks → quotas → swap
+    update:  decode → (current) preconditions → defaults → carry over, prepare → ownership → mutating webhooks → reserve →
+             validate → bounds → validating webhooks → quotas → swap
     patch:   (current) → patch → as update
     apply:   (current) → merge and ownership → as update; as create when there is nothing yet
-    delete:  (current) preconditions → deletion state machine → swap
+    delete:  (current) preconditions → deletion state machine → webhooks → swap
+
+What webhooks change is treated as if it had been sent so, but is nobody's: ownership is settled before.
 
 The steps from "(current)" on run again whenever another writer was faster; see `store`.
 """
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -25,6 +29,7 @@ from apimachinery.kinds.object import Object
 from apimachinery.resources import EVENTS, RETURNED_WHEN_REMOVED, Resource
 from apimachinery.times import format_time
 from apiserver.core import bodies, deletion, forms, meta, naming, ownership, parameters
+from apiserver.core.admission_review import CREATE, DELETE, UPDATE, delete_options
 from apiserver.core.patching import parse_patch
 from apiserver.core.request import Document, Request
 from apiserver.registry.admission import Admission
@@ -32,6 +37,7 @@ from apiserver.registry.current import Current
 from apiserver.registry.privileges import Privileges
 from apiserver.registry.quotas import Quotas
 from apiserver.registry.store import Drop, Leave, ObjectStore, Outcome, Put, Written
+from apiserver.registry.webhooks import NOBODY, Review, Webhooks
 from apiserver.storage import port
 from apiserver.strategy import FORM_RULES, Strategy
 
@@ -63,6 +69,17 @@ class Reservations(Protocol):
     def begin(self) -> Reservation: ...
 
 
+class Write(msgspec.Struct):
+    """What one write has to do with beside its object, in however many tries."""
+
+    reservation: Reservation | None
+    review: Review
+
+    def alone(self) -> "Write":
+        """The same for a change that webhooks have been asked about already."""
+        return Write(self.reservation, NOBODY)
+
+
 class Objects:
     """The write verbs; one instance serves every resource."""
 
@@ -74,6 +91,7 @@ class Objects:
         reservations: Mapping[Resource, Reservations],
         quotas: Quotas,
         privileges: Privileges,
+        webhooks: Webhooks,
         *,
         clock: Clock,
         rng: random.Random,
@@ -85,6 +103,7 @@ class Objects:
         self._reservations = reservations
         self._quotas = quotas
         self._privileges = privileges
+        self._webhooks = webhooks
         self._clock = clock
         self._rng = rng
         self._event_ttl_s = event_ttl_s
@@ -116,12 +135,16 @@ class Objects:
             owners = ownership.created(request, obj, self.now())
         obj.metadata.managed_fields = owners
         await self._admission.admit_create(resource, obj)  # what it adds is complete, and nobody's
+        review = self._webhooks.begin(request, CREATE, name="" if generated else obj.metadata.name)
+        if review.mutates:
+            obj, generated = await self._mutated_new(request, obj, review, generated=generated)
         strategy.prepare_create(obj)
         strategy.sign(obj, None, request.user, self._clock.now())
         _require_valid(resource, obj, strategy.validate(obj))
         told = await self._admission.admit_valid(resource, obj, None, "")
         self._privileges.admit(request, obj, None)
-        return await self._store_new(request, obj, generated, (*warnings, *strategy.warnings(obj), *told))
+        warnings = (*warnings, *strategy.warnings(obj), *told)
+        return await self._store_new(request, obj, review, warnings, generated=generated)
 
     async def update(self, request: Request) -> Document:
         """Replace an object; raises ApiError 400, 404, 409 or 422."""
@@ -136,10 +159,10 @@ class Objects:
         wanted.managed_fields = []
         pristine = codec.encode(incoming)
 
-        async def decide(current: Current, reservation: Reservation | None) -> Outcome:
+        async def decide(current: Current, write: Write) -> Outcome:
             old = current.decode(resource)
             meta.check_preconditions(resource, old.metadata, uid=wanted.uid, resource_version=wanted.resource_version)
-            return await self.revise(request, codec.decode(resource.cls, pristine), old, current, reservation, given=given)
+            return await self.revise(request, codec.decode(resource.cls, pristine), old, current, write, given=given)
 
         return document(await self.change(request, decide), warnings)
 
@@ -152,7 +175,7 @@ class Objects:
         about_managers = ownership.is_mentioned(request.body)
         warnings: tuple[str, ...] = ()
 
-        async def decide(current: Current, reservation: Reservation | None) -> Outcome:
+        async def decide(current: Current, write: Write) -> Outcome:
             nonlocal warnings
             plain = msgspec.json.decode(current.data)
             old = codec.convert(resource.cls, plain)
@@ -163,7 +186,7 @@ class Objects:
             shown, given = ownership.given_in_patched(change.apply(row.cls, shown))
             warnings = bodies.check_plain(row.cls, shown, options.field_validation, row.api_version)
             new = self.patched(request, shown, old)
-            return await self.revise(request, new, old, current, reservation, given=given)
+            return await self.revise(request, new, old, current, write, given=given)
 
         written = await self.change(request, decide)
         return document(written, (*doubled, *warnings))
@@ -184,14 +207,18 @@ class Objects:
     async def delete(self, request: Request, admit: Callable[[Object], None] | None = None) -> Document:
         """Delete an object, or begin its deletion; raises ApiError 403, 404 or 409.
 
-        `admit` is asked of each state that would be deleted: it may change it, or raise an ApiError.
+        `admit` is asked of each state that would be deleted, in place of the webhooks: it may change it, or raise an ApiError.
         """
         resource = request.resource
         options, uid, version = parameters.delete_options(request.options, request.body, request.content_type)
         self._admission.admit_delete(resource, request.name)
         policy = deletion.propagation(options.propagation_policy, options.orphan_dependents)
+        review = NOBODY
+        if admit is None:
+            given = partial(delete_options, options, uid, version)
+            review = self._webhooks.begin(request, DELETE, given, dry_run=options.dry_run)
 
-        async def decide(current: Current, reservation: Reservation | None) -> Outcome:
+        async def decide(current: Current, write: Write) -> Outcome:
             try:
                 obj = current.decode(resource)
             except ApiError:
@@ -202,6 +229,9 @@ class Objects:
                 admit(obj)
             grace_s = self._strategies[resource].deletion_grace_seconds(obj, options.grace_period_s)
             decision = deletion.decide_delete(obj, policy=policy, grace_s=grace_s, now=self._clock.now())
+            if not isinstance(decision, deletion.Keep):
+                await write.review.mutate(None, obj)
+                await write.review.validate(None, obj)
             match decision:
                 case deletion.Remove():
                     return Drop(obj)
@@ -210,19 +240,50 @@ class Objects:
                 case deletion.Keep():
                     return Leave()
 
-        written = await self.change(request, decide, dry_run=options.dry_run)
+        written = await self.change(request, decide, review, dry_run=options.dry_run)
         return _deleted(resource, request.name, written)
 
-    async def _store_new(self, request: Request, obj: Object, generated: bool, warnings: tuple[str, ...]) -> Document:
+    async def _mutated_new(self, request: Request, obj: Object, review: Review, *, generated: bool) -> tuple[Object, bool]:
+        """A new object as the mutating webhooks have made it, and whether its name is still one that was made up.
+
+        They see no name that was made up, and may give one.
+        """
+        resource, made_up = request.resource, obj.metadata
+        strategy = self._strategies[resource]
+        name = made_up.name
+        if generated:
+            made_up.name = ""
+
+        def settle(changed: Object) -> None:
+            wanted = changed.metadata
+            wanted.uid, wanted.creation_timestamp = made_up.uid, made_up.creation_timestamp
+            wanted.managed_fields = apply.starting_managers(made_up.managed_fields, wanted.managed_fields or None)
+            naming.settle_name(wanted, "" if generated else name)
+            naming.settle_namespace(resource, wanted, request.namespace)
+            strategy.default(changed)
+
+        async def again(changed: Object) -> None:
+            await self._admission.admit_create(resource, changed)
+
+        obj = await review.mutate(obj, None, settle=settle, again=again)
+        if obj.metadata.name:
+            return obj, False
+        obj.metadata.name = name
+        return obj, generated
+
+    async def _store_new(
+        self, request: Request, obj: Object, review: Review, warnings: tuple[str, ...], *, generated: bool
+    ) -> Document:
         resource = request.resource
         if request.options.dry_run:
-            return await self._preview_new(request, obj, warnings)
+            return await self._preview_new(request, obj, review, warnings)
         ttl_s = self._event_ttl_s if resource is EVENTS else None
-        await self._quotas.open(resource).charge(obj, None)
         reservation = self._reserve(resource)
         attempt = 0
         try:
             guards = await reservation.prepare(obj, None, dry_run=False) if reservation else ()
+            await review.validate(obj, None)
+            await self._quotas.open(resource).charge(obj, None)
             while True:
                 attempt += 1
                 try:
@@ -237,26 +298,34 @@ class Objects:
             raise
         if reservation is not None:
             await reservation.written(written.data, removed=False)
-        return Document(written.data, written.revision, 201, warnings)
+        await self._webhooks.settled(resource, written.revision)
+        return Document(written.data, written.revision, 201, (*warnings, *review.warnings))
 
-    async def _preview_new(self, request: Request, obj: Object, warnings: tuple[str, ...]) -> Document:
+    async def _preview_new(self, request: Request, obj: Object, review: Review, warnings: tuple[str, ...]) -> Document:
         resource, name = request.resource, obj.metadata.name
         if await self._store.reader.read(resource, obj.metadata.namespace, name) is not None:
             raise errors.already_exists(resource.plural, name, group=resource.group)
-        await self._quotas.open(resource).charge(obj, None, dry_run=True)
         reservation = self._reserve(resource)
         if reservation is not None:
             await reservation.prepare(obj, None, dry_run=True)
-        return Document(codec.encode(obj), 0, 201, warnings)
+        await review.validate(obj, None)
+        await self._quotas.open(resource).charge(obj, None, dry_run=True)
+        return Document(codec.encode(obj), 0, 201, (*warnings, *review.warnings))
 
-    async def change(self, request: Request, decide: "Deciding", *, dry_run: bool = False) -> Written:
-        """Carry `decide` through for the object of a request, with its reservations and quotas kept in step."""
+    async def change(
+        self, request: Request, decide: "Deciding", review: Review | None = None, *, dry_run: bool = False
+    ) -> Written:
+        """Carry `decide` through for the object of a request, with its reservations and quotas kept in step.
+
+        `review` is that of an update unless it is given.
+        """
         reservation = self._reserve(request.resource)
+        write = Write(reservation, self._webhooks.begin(request, UPDATE) if review is None else review)
         account = self._quotas.open(request.resource)
         dry_run = dry_run or request.options.dry_run
 
         async def settle(current: Current) -> Outcome:
-            outcome = await decide(current, reservation)
+            outcome = await decide(current, write)
             if isinstance(outcome, Put) and request.subresource in ("", "resize"):
                 await account.charge(outcome.obj, current, dry_run=dry_run)
             return outcome
@@ -269,12 +338,17 @@ class Objects:
                 settle,
                 fence=request.fence,
                 dry_run=dry_run,
+                costly=write.review is not NOBODY,
             )
         except ApiError as error:
             await _give_back(reservation, error)
             raise
         if reservation is not None and not dry_run:
             await reservation.written(written.data, removed=written.removed)
+        if written.changed:
+            await self._webhooks.settled(request.resource, written.revision)
+        if write.review.warnings:
+            return msgspec.structs.replace(written, warnings=write.review.warnings)
         return written
 
     async def revise(
@@ -283,7 +357,7 @@ class Objects:
         new: Object,
         old: Object,
         current: Current,
-        reservation: Reservation | None,
+        write: Write,
         *,
         given: list[ManagedFieldsEntry] | None = None,
         owners: list[ManagedFieldsEntry] | None = None,
@@ -308,12 +382,16 @@ class Objects:
         new.metadata.managed_fields = before  # until it is known whether anything else has changed
         if owners is None:
             owners = ownership.updated(request, new, old, given, self.now())
+        if write.review.mutates:
+            new, owners = await self._mutated(request, new, old, write.review, owners)
         guards: tuple[port.Guard, ...] = ()
-        if reservation is not None and not subresource:
-            guards = await reservation.prepare(new, old, dry_run=request.options.dry_run)
+        if write.reservation is not None and not subresource:
+            guards = await write.reservation.prepare(new, old, dry_run=request.options.dry_run)
         _require_valid(resource, new, strategy.validate_update(new, old, subresource))
         told = await self._admission.admit_valid(resource, new, old, subresource)
         self._privileges.admit(request, new, old)
+        if write.review.validates:
+            await self._validated(new, old, write.review, owners)
         if deletion.is_released(new):
             return Drop(new)
         if (settled or owners is before) and codec.encode(new) == current.data:
@@ -322,6 +400,35 @@ class Objects:
                 return Leave()  # it need not be noted that nobody was known to own what nobody applied now
         new.metadata.managed_fields = owners
         return Put(new, guards, told)
+
+    async def _mutated(
+        self, request: Request, new: Object, old: Object, review: Review, owners: list[ManagedFieldsEntry]
+    ) -> tuple[Object, list[ManagedFieldsEntry]]:
+        """A changed object as the mutating webhooks have made it, and its managers: theirs, if they are sound."""
+        resource, before = request.resource, new.metadata.managed_fields
+        strategy = self._strategies[resource]
+        new.metadata.managed_fields = owners
+
+        def settle(changed: Object) -> None:
+            naming.settle_name(changed.metadata, request.name)
+            naming.settle_namespace(resource, changed.metadata, request.namespace)
+            changed.metadata.resource_version = old.metadata.resource_version
+            changed.metadata.managed_fields = apply.starting_managers(owners, changed.metadata.managed_fields or None)
+            strategy.default(changed)
+            strategy.prepare_update(changed, old, request.subresource)
+            strategy.sign(changed, old, request.user, self._clock.now())
+
+        changed = await review.mutate(new, old, settle=settle)
+        if changed is not new and changed.metadata.managed_fields != owners:
+            owners = changed.metadata.managed_fields
+        changed.metadata.managed_fields = before
+        return changed, owners
+
+    async def _validated(self, new: Object, old: Object, review: Review, owners: list[ManagedFieldsEntry]) -> None:
+        """Have the validating webhooks judge an object as it would be stored."""
+        before, new.metadata.managed_fields = new.metadata.managed_fields, owners
+        await review.validate(new, old)
+        new.metadata.managed_fields = before
 
     def _decode_new(self, request: Request) -> tuple[Object, tuple[str, ...]]:
         """The new object in a body, as it is to be stored; a form may ask more of new objects than the stored one does."""
@@ -337,7 +444,7 @@ class Objects:
 
 
 class Deciding(Protocol):
-    async def __call__(self, current: Current, reservation: Reservation | None, /) -> Outcome: ...
+    async def __call__(self, current: Current, write: Write, /) -> Outcome: ...
 
 
 def from_plain(resource: Resource, plain: Any) -> Object:
@@ -375,9 +482,9 @@ def document(written: Written, warnings: tuple[str, ...]) -> Document:
 def _deleted(resource: Resource, name: str, written: Written) -> Document:
     uid = _uid_in(written.data)
     if not written.removed or (resource in RETURNED_WHEN_REMOVED and uid is not None):
-        return Document(written.data, written.revision)
+        return Document(written.data, written.revision, warnings=written.warnings)
     details = StatusDetails(name=name, group=resource.group, kind=resource.plural, uid=uid or "")
-    return Document(codec.encode(Status(status="Success", details=details)), written.revision)
+    return Document(codec.encode(Status(status="Success", details=details)), written.revision, warnings=written.warnings)
 
 
 def _uid_in(data: bytes) -> str | None:

@@ -8,13 +8,16 @@ from apimachinery.errors import ApiError
 from apimachinery.kinds import Binding, Pod
 from apimachinery.kinds.meta import Status
 from apimachinery.resources import PODS
+from apiserver.core.admission_review import CREATE
 from apiserver.core.binding import bind_pod, from_binding
 from apiserver.core.bodies import decode_object
 from apiserver.core.request import Bind, Document, Fence, Request
 from apiserver.failures import storage_error
 from apiserver.registry.current import Current, as_current
 from apiserver.registry.fencing import Fenced
+from apiserver.registry.reviewing import review_binding, review_binds
 from apiserver.registry.store import ATTEMPTS_MAX, ObjectStore
+from apiserver.registry.webhooks import Webhooks
 from apiserver.storage import port
 
 BINDINGS_MAX = 5_000
@@ -23,8 +26,9 @@ BINDINGS_MAX = 5_000
 class Pods:
     """Binding."""
 
-    def __init__(self, store: ObjectStore, clock: Clock) -> None:
+    def __init__(self, store: ObjectStore, webhooks: Webhooks, clock: Clock) -> None:
         self._store = store
+        self._webhooks = webhooks
         self._clock = clock
 
     async def bind(self, request: Request) -> Document:
@@ -32,18 +36,28 @@ class Pods:
         binding, warnings = decode_object(
             Binding, request.body, request.content_type, request.options.field_validation, "v1", "Binding"
         )
-        bind = from_binding(request.namespace, request.name, binding)
+        review = self._webhooks.begin(request, CREATE)
+        bind = from_binding(request.namespace, request.name, await review_binding(review, binding, request))
+        warnings = (*warnings, *review.warnings)
         if request.options.dry_run:
             found = await self._store.current(PODS, bind.namespace, bind.name)
             bind_pod(codec.decode(Pod, found.data), bind, self._clock.now())
             return Document(codec.encode(Status(status="Success", code=201)), 0, 201, warnings)
-        (result,) = await self.bind_many((bind,), request.fence)
+        (result,) = await self._bind_all((bind,), request.fence)
         if isinstance(result, ApiError):
             raise result
         return Document(codec.encode(Status(status="Success", code=201)), result, 201, warnings)
 
-    async def bind_many(self, binds: Sequence[Bind], fence: Fence | None) -> list[int | ApiError]:
-        """Place many pods; for each, in order, the revision of the pod or why it was not placed."""
+    async def bind_many(self, request: Request, binds: Sequence[Bind], fence: Fence | None) -> list[int | ApiError]:
+        """Place many pods; for each, in order, the revision of the pod or why it was not placed.
+
+        `request` is what each of the bindings would be on its own.
+        """
+        reviewed = await review_binds(self._webhooks, request, binds)
+        done = iter(await self._bind_all([each for each in reviewed if isinstance(each, Bind)], fence))
+        return [next(done) if isinstance(each, Bind) else each for each in reviewed]
+
+    async def _bind_all(self, binds: Sequence[Bind], fence: Fence | None) -> list[int | ApiError]:
         if len(binds) > BINDINGS_MAX:
             raise errors.too_large(f"at most {BINDINGS_MAX} bindings are taken in one request, got {len(binds)}")
         results: list[int | ApiError] = [errors.internal("not tried")] * len(binds)

@@ -9,7 +9,8 @@ from apiserver.core.request import Document, PatchType, Request, Verb
 from apiserver.core.scaling import SCALE_API_VERSION, rescaled, scale_of
 from apiserver.registry.applying import Applies
 from apiserver.registry.current import Current
-from apiserver.registry.objects import Objects, Reservation
+from apiserver.registry.objects import Objects, Write
+from apiserver.registry.reviewing import review_scale
 from apiserver.registry.store import ObjectStore, Outcome, Written
 
 
@@ -42,11 +43,12 @@ class Scales:
         )
         naming.settle_name(scale.metadata, request.name)
 
-        async def decide(current: Current, reservation: Reservation | None) -> Outcome:
+        async def decide(current: Current, write: Write) -> Outcome:
             old = current.decode(request.resource)
             wanted = scale.metadata
             meta.check_preconditions(request.resource, old.metadata, uid=wanted.uid, resource_version=wanted.resource_version)
-            return await self._objects.revise(request, rescaled(old, scale), old, current, reservation)
+            new = await review_scale(write.review, rescaled(old, scale), old)
+            return await self._objects.revise(request, new, old, current, write.alone())
 
         return _document(request, await self._objects.change(request, decide), warnings)
 
@@ -54,7 +56,7 @@ class Scales:
         patch = parse_patch(request.body, request.content_type)
         warnings: tuple[str, ...] = ()
 
-        async def decide(current: Current, reservation: Reservation | None) -> Outcome:
+        async def decide(current: Current, write: Write) -> Outcome:
             nonlocal warnings
             old = current.decode(request.resource)
             meta.check_preconditions(request.resource, old.metadata, resource_version=patch.resource_version())
@@ -64,7 +66,8 @@ class Scales:
             naming.settle_name(scale.metadata, request.name)
             wanted = scale.metadata
             meta.check_preconditions(request.resource, old.metadata, uid=wanted.uid, resource_version=wanted.resource_version)
-            return await self._objects.revise(request, rescaled(old, scale), old, current, reservation)
+            new = await review_scale(write.review, rescaled(old, scale), old)
+            return await self._objects.revise(request, new, old, current, write.alone())
 
         written = await self._objects.change(request, decide)
         return _document(request, written, warnings)
@@ -72,4 +75,4 @@ class Scales:
 
 def _document(request: Request, written: Written, warnings: tuple[str, ...]) -> Document:
     scale = scale_of(codec.decode(request.resource.cls, written.data))
-    return Document(codec.encode(scale), written.revision, 200, warnings)
+    return Document(codec.encode(scale), written.revision, 200, (*warnings, *written.warnings))

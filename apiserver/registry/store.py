@@ -2,8 +2,8 @@
 
 A change starts from what the cache holds, because that costs nothing and is nearly always the newest state. It may be stale,
 so nothing is concluded from it alone: a write is a compare-and-swap on its revision, which a stale start loses; a refusal or
-a "nothing to do" that was decided on it is decided again on a read from storage. The loser of a swap gets the winner's state
-with the refusal and goes on from there."""
+a "nothing to do" that was decided on it is decided again when a read from storage shows another state. The loser of a swap gets
+the winner's state with the refusal and goes on from there."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
@@ -102,25 +102,34 @@ class ObjectStore:
         *,
         fence: Fence | None = None,
         dry_run: bool = False,
+        costly: bool = False,
     ) -> Written:
-        """Apply `decide` to the object until its outcome is in storage; raises what `decide` raises on the newest state."""
-        current = self.reader.glimpse(resource, namespace, name)
+        """Apply `decide` to the object until its outcome is in storage; raises what `decide` raises on the newest state.
+
+        For a `decide` that is `costly` a read from storage is cheaper than to decide in vain, on a stale state.
+        """
+        current = None if costly else self.reader.glimpse(resource, namespace, name)
         fresh = current is None
         if current is None:
             current = await self.current(resource, namespace, name)
         fenced = Fenced(self.reader, fence, resource, name)
         for _ in range(ATTEMPTS_MAX):
+            outcome: Outcome = Leave()
+            refusal = None
             try:
                 outcome = await decide(current)
-            except ApiError:
+            except ApiError as error:
                 if fresh:
                     raise
-                outcome = Leave()
+                refusal = error
             if isinstance(outcome, Leave) and not fresh:
                 newest = await self.current(resource, namespace, name)
                 fresh = True
-                current = newest
-                continue
+                if newest.revision != current.revision:
+                    current = newest
+                    continue
+                if refusal is not None:
+                    raise refusal  # decided on the newest state, as has turned out
             if dry_run or isinstance(outcome, Leave):
                 return preview(outcome, current)
             try:

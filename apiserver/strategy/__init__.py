@@ -8,6 +8,10 @@ from typing import Any
 from apimachinery import resources
 from apimachinery.errors import FieldError
 from apimachinery.resources import Resource
+from apiserver.strategy.admission_policies import (
+    ValidatingAdmissionPolicyBindingStrategy,
+    ValidatingAdmissionPolicyStrategy,
+)
 from apiserver.strategy.apps import DeploymentStrategyRules, ReplicaSetStrategy
 from apiserver.strategy.autoscaling import HorizontalPodAutoscalerStrategy
 from apiserver.strategy.base import Strategy
@@ -41,6 +45,7 @@ from apiserver.strategy.scheduling import PriorityClassStrategy
 from apiserver.strategy.services import ServiceStrategy
 from apiserver.strategy.stateful_sets import StatefulSetStrategy
 from apiserver.strategy.storage_classes import StorageClassStrategy, VolumeAttributesClassStrategy
+from apiserver.strategy.webhooks import MutatingWebhookConfigurationStrategy, ValidatingWebhookConfigurationStrategy
 
 _ALL: tuple[Strategy[Any], ...] = (
     NamespaceStrategy(resources.NAMESPACES),
@@ -87,6 +92,10 @@ _ALL: tuple[Strategy[Any], ...] = (
     CSIDriverStrategy(resources.CSI_DRIVERS),
     CSINodeStrategy(resources.CSI_NODES),
     CSIStorageCapacityStrategy(resources.CSI_STORAGE_CAPACITIES),
+    ValidatingAdmissionPolicyStrategy(resources.VALIDATING_ADMISSION_POLICIES),
+    ValidatingAdmissionPolicyBindingStrategy(resources.VALIDATING_ADMISSION_POLICY_BINDINGS),
+    ValidatingWebhookConfigurationStrategy(resources.VALIDATING_WEBHOOK_CONFIGURATIONS),
+    MutatingWebhookConfigurationStrategy(resources.MUTATING_WEBHOOK_CONFIGURATIONS),
 )
 
 STRATEGIES: Mapping[Resource, Strategy[Any]] = {strategy.resource: strategy for strategy in _ALL}

@@ -5,7 +5,7 @@ Pure: `kctl.commands.describe` fetches what a description needs.
 
 from collections.abc import Callable
 
-from kctl.describe import batch, core, network, nodes, pods, policies, quotas, storage, workloads
+from kctl.describe import admission_policies, batch, core, network, nodes, pods, policies, quotas, storage, workloads
 from kctl.describe.common import Plain, Surroundings
 from kctl.describe.text import Page
 
@@ -41,6 +41,8 @@ DESCRIBERS: dict[tuple[str, str], Describer] = {
     ("batch", "Job"): batch.describe_job,
     ("batch", "CronJob"): batch.describe_cron_job,
     ("storage.k8s.io", "StorageClass"): storage.describe_storage_class,
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): admission_policies.describe_policy,
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"): admission_policies.describe_policy_binding,
 }
 
 

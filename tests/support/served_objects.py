@@ -20,6 +20,15 @@ _SUBJECTS = [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "
 _TARGET = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
 _CPU = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}}
 _BACKEND = {"service": {"name": "web", "port": {"number": 80}}}
+_RULE = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["deployments"]}
+_WEBHOOK = {
+    "name": "check.example.com",
+    "clientConfig": {"url": "https://127.0.0.1:9/validate"},
+    "rules": [{"operations": ["CREATE"], "apiGroups": ["example.com"], "apiVersions": ["*"], "resources": ["things"]}],
+    "sideEffects": "None",
+    "admissionReviewVersions": ["v1"],
+    "matchConditions": [{"name": "always", "expression": "true"}],
+}
 _MICRO_TIME = "2026-01-31T12:00:00.123456Z"
 
 OBJECTS: tuple[tuple[Resource, Plain], ...] = (
@@ -107,6 +116,21 @@ OBJECTS: tuple[tuple[Resource, Plain], ...] = (
     (resources.CSI_DRIVERS, {"spec": {}}),
     (resources.CSI_NODES, {"spec": {"drivers": [{"name": "csi.example.com", "nodeID": "1", "topologyKeys": []}]}}),
     (resources.CSI_STORAGE_CAPACITIES, {"storageClassName": "fast", "capacity": "1Gi"}),
+    (resources.VALIDATING_WEBHOOK_CONFIGURATIONS, {"webhooks": [_WEBHOOK]}),
+    (resources.MUTATING_WEBHOOK_CONFIGURATIONS, {"webhooks": [_WEBHOOK]}),
+    (
+        resources.VALIDATING_ADMISSION_POLICIES,
+        {
+            "spec": {
+                "matchConstraints": {"resourceRules": [_RULE]},
+                "validations": [{"expression": "object.spec.replicas <= 5"}],
+            }
+        },
+    ),
+    (
+        resources.VALIDATING_ADMISSION_POLICY_BINDINGS,
+        {"spec": {"policyName": "none", "validationActions": ["Deny"]}},
+    ),
     (
         resources.HORIZONTAL_POD_AUTOSCALERS_V1,
         {"spec": {"scaleTargetRef": _TARGET, "maxReplicas": 5, "targetCPUUtilizationPercentage": 50}},

@@ -166,3 +166,38 @@ async def test_pod_security_is_told_of(kubectl: Kubectl) -> None:
         'Error from server (Forbidden): pods "p" is forbidden: violates PodSecurity "restricted:latest": '
         'allowPrivilegeEscalation != false (container "p" must set securityContext.allowPrivilegeEscalation=false)'
     )
+
+
+POLICY = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: few-replicas}
+spec:
+  matchConstraints:
+    resourceRules:
+    - {apiGroups: [apps], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [deployments]}
+  validations:
+  - expression: object.spec.replicas <= 3
+    messageExpression: "'at most 3 replicas, not ' + string(object.spec.replicas)"
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: few-replicas}
+spec: {policyName: few-replicas, validationActions: [Deny]}
+"""
+
+
+async def test_a_policy_refuses_what_kubectl_applies(kubectl: Kubectl) -> None:
+    applied = await kubectl("apply", "-f", "-", stdin=POLICY)
+    assert applied.code == 0, applied.err
+    listed = await kubectl("get", "validatingadmissionpolicies,validatingadmissionpolicybindings")
+    assert "VALIDATIONS" in listed.out
+    assert "PARAMREF" in listed.out
+    assert (await kubectl("apply", "-f", "-", stdin=WEB)).code == 0
+    refused = await kubectl("apply", "-f", "-", stdin=WEB.replace("replicas: 2", "replicas: 4"))
+    assert refused.code == 1
+    sentence = "ValidatingAdmissionPolicy 'few-replicas' with binding 'few-replicas' denied request: at most 3 replicas, not 4"
+    assert sentence in refused.err
+    refused = await kubectl("apply", "-f", "-", stdin=POLICY.replace("<= 3", "<= variables.most"))
+    assert refused.code == 1
+    assert "undefined field 'most'" in refused.err

@@ -1,0 +1,132 @@
+"""A request as the expressions of policies see it: the variables object, oldObject, request, namespaceObject, authorizer.
+
+Objects are turned into plain data when a policy is about the request, once for each form in which it is looked at.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from apimachinery import codec
+from apimachinery.kinds.meta import ObjectMeta
+from apimachinery.resources import NAMESPACES, SUBRESOURCES, Resource
+from apiserver.cel.library.authorization import Subject, Verdict
+from apiserver.core import forms
+from apiserver.core.access import Decision, Question
+from apiserver.core.admission_rules import Labels
+from apiserver.core.match_conditions import authorizer_value
+from apiserver.core.request import Request
+
+Plain = dict[str, Any]
+
+
+class Situation:
+    """One request from `old` to `new` (None where there is none); `row` is the form in which it speaks of them.
+
+    options: those of the request as JSON, empty for none; namespace: the object's Namespace as plain data, None for an
+    object in none.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        operation: str,
+        options: bytes,
+        new: Any,
+        old: Any,
+        decide: Callable[[Question], Decision],
+    ) -> None:
+        self.request = request
+        self.operation = operation
+        self.row = request.form or request.resource
+        self.namespace: Plain | None = None
+        self._options = options
+        self._objects = (new, old)
+        self._decide = decide
+        self._plain: dict[Resource, tuple[Plain | None, Plain | None]] = {}
+
+    @property
+    def name(self) -> str:
+        """The object's name, "" before one has been made for it."""
+        new, old = (getattr(each, "metadata", None) for each in self._objects)
+        return self.request.name or (new or old or ObjectMeta()).name
+
+    @property
+    def labels(self) -> tuple[Labels, Labels]:
+        """Of the object and its state before."""
+        new, old = (getattr(each, "metadata", None) for each in self._objects)
+        return None if new is None else new.labels, None if old is None else old.labels
+
+    @property
+    def namespace_labels(self) -> Labels:
+        """Of the object's namespace, or of the namespace that is the object."""
+        if self.row.stored_as == NAMESPACES:
+            new, old = self.labels
+            return old if new is None else new
+        return None if self.namespace is None else (self.namespace.get("metadata") or {}).get("labels") or {}
+
+    def values(self, row: Resource, params: object, *, with_params: bool) -> dict[str, object]:
+        """The variables, with the objects in the form of `row`."""
+        new, old = self._shown(row)
+        subject = Subject(
+            group=self.row.group,
+            resource=self.row.plural,
+            subresource=self.request.subresource,
+            namespace=self.request.namespace,
+            name=self.name,
+        )
+        values: dict[str, object] = {
+            "object": new,
+            "oldObject": old,
+            "request": self._request(row),
+            "namespaceObject": self.namespace,
+            "authorizer": replace(authorizer_value(self.request.user, self._ask), request=subject),
+        }
+        if with_params:
+            values["params"] = params
+        return values
+
+    def _shown(self, row: Resource) -> tuple[Plain | None, Plain | None]:
+        found = self._plain.get(row)
+        if found is None:
+            new, old = self._objects
+            found = self._plain[row] = (self._as_plain(row, new), self._as_plain(row, old))
+        return found
+
+    def _as_plain(self, row: Resource, obj: Any) -> Plain | None:
+        if obj is None:
+            return None
+        below = SUBRESOURCES.get(self.request.subresource)
+        data = codec.encode(obj)
+        if below is None or not below.kind:
+            data = forms.shown(row, data)
+        plain: Plain = msgspec.json.decode(data)
+        (plain.get("metadata") or {}).pop("managedFields", None)
+        return plain
+
+    def _request(self, row: Resource) -> Plain:
+        request, below = self.request, self.request.subresource
+        told: Plain = {
+            "kind": _kind(row, below),
+            "resource": {"group": row.group, "version": row.version, "resource": row.plural},
+            "requestKind": _kind(self.row, below),
+            "requestResource": {"group": self.row.group, "version": self.row.version, "resource": self.row.plural},
+            "operation": self.operation,
+            "userInfo": {"username": request.user.name, "groups": list(request.user.groups)},
+            "dryRun": request.options.dry_run,
+            "options": msgspec.json.decode(self._options) if self._options else None,
+        }
+        optional = {"subResource": below, "requestSubResource": below, "name": self.name, "namespace": request.namespace}
+        return told | {name: value for name, value in optional.items() if value}
+
+    def _ask(self, asked: Question) -> Verdict:
+        decision = self._decide(asked)
+        return Verdict(decision.allowed, decision.reason, decision.error)
+
+
+def _kind(row: Resource, subresource: str) -> Mapping[str, str]:
+    known = SUBRESOURCES.get(subresource) if subresource else None
+    group, version, kind = known.gvk(row) if known is not None else (row.group, row.version, row.kind)
+    return {"group": group, "version": version, "kind": kind}
