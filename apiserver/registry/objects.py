@@ -15,6 +15,7 @@ The steps from "(current)" on run again whenever another writer was faster; see 
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -131,7 +132,7 @@ class Objects:
             owners = ownership.created(request, obj, self.now())
         obj.metadata.managed_fields = owners
         await self._admission.admit_create(resource, obj)  # what it adds is complete, and nobody's
-        review = self._webhooks.begin(request, CREATE)
+        review = self._webhooks.begin(request, CREATE, name="" if generated else obj.metadata.name)
         if review.mutates:
             obj, generated = await self._mutated_new(request, obj, review, generated=generated)
         strategy.prepare_create(obj)
@@ -209,7 +210,8 @@ class Objects:
         policy = deletion.propagation(options.propagation_policy, options.orphan_dependents)
         review = NOBODY
         if admit is None:
-            review = self._webhooks.begin(request, DELETE, delete_options(options, uid, version))
+            given = partial(delete_options, options, uid, version)
+            review = self._webhooks.begin(request, DELETE, given, dry_run=options.dry_run)
 
         async def decide(current: Current, write: Write) -> Outcome:
             try:

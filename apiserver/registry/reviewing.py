@@ -66,7 +66,7 @@ async def review_binds(webhooks: Webhooks, request: Request, binds: Sequence[Bin
 
 async def review_connection(webhooks: Webhooks, request: Request) -> Request:
     """A request for a connection as webhooks have made it; raises ApiError when they refuse it."""
-    review = NOBODY if request.subresource == "log" else webhooks.begin(request, CONNECT, b"")
+    review = NOBODY if request.subresource == "log" else webhooks.begin(request, CONNECT, bytes)
     if review is NOBODY:
         return request
     options = options_of(request)

@@ -21,6 +21,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -38,6 +39,7 @@ from apimachinery.resources import (
     Resource,
     ResourceTable,
 )
+from apiserver.cache import NotFresh
 from apiserver.cel.library import authorization
 from apiserver.core import admission_review as reviews
 from apiserver.core import forms
@@ -75,7 +77,7 @@ class Configurations(Protocol):
         ...
 
     async def wait_for(self, revision: int) -> None:
-        """Wait until the cache is as new as this; raises when that takes too long."""
+        """Wait until the cache is as new as this; raises NotFresh when that takes too long."""
         ...
 
 
@@ -115,8 +117,19 @@ class Webhooks:
         """Ask webhooks, and policies, from now on."""
         self._open = True
 
-    def begin(self, request: Request, operation: str, options: bytes | None = None) -> "Review":
-        """The review of a request; `options` are those of a delete, or empty for a request that has none."""
+    def begin(
+        self,
+        request: Request,
+        operation: str,
+        options: Callable[[], bytes] | None = None,
+        *,
+        name: str | None = None,
+        dry_run: bool = False,
+    ) -> "Review":
+        """The review of a request; `name` is the object's where the path has none.
+
+        `options` makes those that the request came with, where they are not those of a create or an update.
+        """
         self._follow()
         judged = self.policies.concerned(request, operation)
         if not (judged or self._hooks[0] or self._hooks[1]) or not self._open:
@@ -125,18 +138,17 @@ class Webhooks:
         mutating, validating = self._about(operation, row, request.subresource)
         if not (judged or mutating or validating):
             return NOBODY
-        if options is None:
-            kind = "CreateOptions" if operation == CREATE else "UpdateOptions"
-            options = reviews.write_options(kind, request.options)
+        kind = "CreateOptions" if operation == CREATE else "UpdateOptions"
+        name = request.name if name is None else name
         about = Attributes(
             operation,
             row,
             request.subresource,
-            request.namespace,
-            request.name,
+            name if row.stored_as == NAMESPACES else request.namespace,
+            name,
             request.user,
-            request.options.dry_run,
-            options,
+            dry_run or request.options.dry_run,
+            reviews.write_options(kind, request.options) if options is None else options(),
         )
         return _Review(self, about, mutating, validating, request if judged else None)
 
@@ -144,8 +156,10 @@ class Webhooks:
         """Wait until a configuration or policy that was written takes effect here; at once for what is neither."""
         caches = {VALIDATING_WEBHOOK_CONFIGURATIONS: self._validating, MUTATING_WEBHOOK_CONFIGURATIONS: self._mutating}
         if resource.group == VALIDATING_WEBHOOK_CONFIGURATIONS.group and resource in caches:
-            await caches[resource].wait_for(revision)
-        await self.policies.settled(resource, revision)
+            with suppress(NotFresh):  # it will be seen later, as on every other server
+                await caches[resource].wait_for(revision)
+        with suppress(NotFresh):
+            await self.policies.settled(resource, revision)
 
     def _follow(self) -> None:
         """Make the index anew if what it was made from has changed."""
