@@ -48,6 +48,15 @@ class Situation:
         self._plain: dict[Resource, tuple[Plain | None, Plain | None]] = {}
 
     @property
+    def new(self) -> Any:
+        return self._objects[0]
+
+    def replace(self, new: Any) -> None:
+        """From now on this is the object."""
+        self._objects = (new, self._objects[1])
+        self._plain.clear()
+
+    @property
     def name(self) -> str:
         """The object's name, "" before one has been made for it."""
         new, old = (getattr(each, "metadata", None) for each in self._objects)
