@@ -332,6 +332,7 @@ class Objects:
                 settle,
                 fence=request.fence,
                 dry_run=dry_run,
+                costly=write.review is not NOBODY,
             )
         except ApiError as error:
             await _give_back(reservation, error)

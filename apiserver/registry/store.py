@@ -101,9 +101,13 @@ class ObjectStore:
         *,
         fence: Fence | None = None,
         dry_run: bool = False,
+        costly: bool = False,
     ) -> Written:
-        """Apply `decide` to the object until its outcome is in storage; raises what `decide` raises on the newest state."""
-        current = self.reader.glimpse(resource, namespace, name)
+        """Apply `decide` to the object until its outcome is in storage; raises what `decide` raises on the newest state.
+
+        For a `decide` that is `costly` a read from storage is cheaper than to decide in vain, on a stale state.
+        """
+        current = None if costly else self.reader.glimpse(resource, namespace, name)
         fresh = current is None
         if current is None:
             current = await self.current(resource, namespace, name)

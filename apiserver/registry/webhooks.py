@@ -159,11 +159,12 @@ class Webhooks:
 
     async def settled(self, resource: Resource, revision: int) -> None:
         """Wait until a configuration or policy that was written takes effect here; at once for what is neither."""
+        if resource.group != VALIDATING_WEBHOOK_CONFIGURATIONS.group:
+            return
         caches = {VALIDATING_WEBHOOK_CONFIGURATIONS: self._validating, MUTATING_WEBHOOK_CONFIGURATIONS: self._mutating}
-        if resource.group == VALIDATING_WEBHOOK_CONFIGURATIONS.group and resource in caches:
-            with suppress(NotFresh):  # it will be seen later, as on every other server
+        with suppress(NotFresh):  # it will be seen later, as on every other server
+            if resource in caches:
                 await caches[resource].wait_for(revision)
-        with suppress(NotFresh):
             await self.policies.settled(resource, revision)
             await self.mutating_policies.settled(resource, revision)
 

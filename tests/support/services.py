@@ -33,7 +33,7 @@ NODE = "n1"
 async def one_pod_service(
     server: RunningServer, name: str, *, kubelet_port: int, port: int, target_port: int, ready: bool = True
 ) -> None:
-    """Service, pod and Endpoints called `name` in `default`, and node n1 if it is not there yet."""
+    """Service, pod and Endpoints called `name` in `default`, and node n1, with this kubelet, if it is not there yet."""
     client = Client(server.transport())
     try:
         await _node(client, kubelet_port)

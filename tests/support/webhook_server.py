@@ -124,8 +124,9 @@ def labelled(key: str, value: str) -> Callable[[Plain], Plain]:
 
 @asynccontextmanager
 async def webhook_server(directory: Path) -> AsyncIterator[WebhookServer]:
+    """Its certificate is for 127.0.0.1 and for the service `hook` in `default`."""
     ca = ThrowawayCa(directory / "webhooks")
     hooks = WebhookServer(ca.ca.read_bytes())
-    async with https_server(ca, hooks.answer) as server:
+    async with https_server(ca, hooks.answer, names=("hook.default.svc",)) as server:
         hooks.server = server
         yield hooks

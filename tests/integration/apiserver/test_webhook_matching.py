@@ -15,6 +15,7 @@ from apimachinery.errors import ApiError
 from apimachinery.kinds import ConfigMap, ObjectMeta
 from tests.integration.apiserver.conftest import Rest
 from tests.integration.apiserver.test_streams import PODS, Setting, setting
+from tests.support.services import one_pod_service
 from tests.support.webhook_server import (
     MUTATING,
     VALIDATING,
@@ -276,6 +277,26 @@ async def test_bindings_one_by_one_and_many_at_once(rest: Rest, client: Client, 
 async def call(setting: Setting, method: str, path: str, body: Any = None) -> tuple[int, Any]:
     async with setting.session.request(method, setting.server.url + path, json=body) as response:
         return response.status, await response.json(content_type=None)
+
+
+async def test_a_webhook_behind_a_service(setting: Setting, hooks: WebhookServer) -> None:
+    assert hooks.server is not None
+    hooks.answers["/v"] = lambda asked: refused("no")
+    setting.kubelet.backends = {8443: hooks.server.port}
+    await one_pod_service(setting.server, "hook", kubelet_port=0, port=8443, target_port=8443)
+    await one_pod_service(setting.server, "empty", kubelet_port=0, port=8443, target_port=8443, ready=False)
+    config = {"service": {"namespace": "default", "name": "hook", "path": "/v", "port": 8443}, "caBundle": hooks.bundle}
+    webhook = hooks.webhook("v.example.com", "/v", clientConfig=config)
+    assert (await call(setting, "POST", VALIDATING, configuration("v", webhook)))[0] == 201
+    code, body = await call(setting, "POST", MAPS, named("m"))
+    assert (code, body["message"]) == (400, 'admission webhook "v.example.com" denied the request: no')
+    for name, sentence in (("empty", 'no endpoints available for service "empty"'), ("absent", 'service "absent" not found')):
+        config["service"]["name"] = name  # type: ignore[index]
+        assert (await call(setting, "PUT", f"{VALIDATING}/v", configuration("v", webhook)))[0] == 200
+        code, body = await call(setting, "POST", MAPS, named("m"))
+        url = f"https://{name}.default.svc:8443/v?timeout=10s"
+        prefix = 'Internal error occurred: failed calling webhook "v.example.com": failed to call webhook: '
+        assert (code, body["message"]) == (500, f'{prefix}Post "{url}": {sentence}')
 
 
 async def test_connections(setting: Setting, hooks: WebhookServer) -> None:
