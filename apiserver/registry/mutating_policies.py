@@ -16,7 +16,6 @@ from apimachinery.errors import ApiError
 from apimachinery.resources import (
     MUTATING_ADMISSION_POLICIES,
     MUTATING_ADMISSION_POLICY_BINDINGS,
-    SUBRESOURCES,
     Resource,
     ResourceTable,
 )
@@ -101,7 +100,7 @@ class MutatingPolicies(PolicyIndex[MutatingPolicy]):
     def _carried_out(self, policy: MutatingPolicy, binding: Binding, situation: Situation, shown: Resource) -> Any:
         """The object as the policy makes it; None when that is what it was."""
         new = situation.new
-        whole = _has_forms(situation)
+        whole = situation.has_forms
         cls: type[msgspec.Struct] = shown.cls if whole else type(new)
         shape = apply.shape_of(cls)
         with_params = policy.param_kind is not None
@@ -123,11 +122,6 @@ class MutatingPolicies(PolicyIndex[MutatingPolicy]):
 def _failed(policy: MutatingPolicy, binding: Binding, situation: Situation, problem: str) -> None:
     if not policy.fails_open:
         raise refusal(situation, "MutatingAdmissionPolicy", policy.name, binding.name, Finding(problem, error=True))
-
-
-def _has_forms(situation: Situation) -> bool:
-    below = SUBRESOURCES.get(situation.request.subresource)
-    return below is None or not below.kind
 
 
 def _object(plain: Any, before: Any, row: Resource | None) -> Any:

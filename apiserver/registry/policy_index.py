@@ -90,6 +90,7 @@ class PolicyIndex(Generic[PolicyT]):
         self._seen: tuple[object, object, object] = ((), (), ())
         self._in_force: tuple[tuple[PolicyT, tuple[Binding, ...]], ...] = ()
         self._about: dict[tuple[str, str, str, str, str], tuple[tuple[PolicyT, tuple[Binding, ...]], ...]] = {}
+        self._equivalent: dict[tuple[str, str, str], tuple[Resource, ...]] = {}
         self._compiled: dict[tuple[bytes, int], Any] = {}
 
     def concerned(self, request: Request, operation: str) -> bool:
@@ -171,9 +172,14 @@ class PolicyIndex(Generic[PolicyT]):
             )
         return found
 
-    def _same(self, row: Resource) -> list[Resource]:
+    def _same(self, row: Resource) -> tuple[Resource, ...]:
         """The other rows that show the same stored objects."""
-        return [each for each in self._table.rows if each.stored_as == row.stored_as and each != row]
+        key = (row.group, row.version, row.plural)
+        found = self._equivalent.get(key)
+        if found is None:
+            same = (each for each in self._table.rows if each.stored_as == row.stored_as and each != row)
+            found = self._equivalent[key] = tuple(same)
+        return found
 
     def _matched(self, matcher: Matcher, situation: Situation) -> Resource | None:
         row, request = situation.row, situation.request
@@ -193,7 +199,7 @@ class PolicyIndex(Generic[PolicyT]):
     def _follow(self, policies: Sequence[Entry], bindings: Sequence[Entry]) -> None:
         """Compile what has changed, and pair policies with their bindings."""
         family = self._family
-        before, self._compiled, self._about = self._compiled, {}, {}
+        before, self._compiled, self._about, self._equivalent = self._compiled, {}, {}, {}
         by_policy: dict[str, list[Binding]] = {}
         for entry in bindings:
             binding = self._made(before, entry, family.bindings.cls, family.compile_binding)
