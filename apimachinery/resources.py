@@ -321,6 +321,8 @@ def _admission(plural: str, cls: type[Object], **more: object) -> Resource:
 
 VALIDATING_WEBHOOK_CONFIGURATIONS = _admission("validatingwebhookconfigurations", kinds.ValidatingWebhookConfiguration)
 MUTATING_WEBHOOK_CONFIGURATIONS = _admission("mutatingwebhookconfigurations", kinds.MutatingWebhookConfiguration)
+MUTATING_ADMISSION_POLICIES = _admission("mutatingadmissionpolicies", kinds.MutatingAdmissionPolicy)
+MUTATING_ADMISSION_POLICY_BINDINGS = _admission("mutatingadmissionpolicybindings", kinds.MutatingAdmissionPolicyBinding)
 VALIDATING_ADMISSION_POLICIES = _admission(
     "validatingadmissionpolicies", kinds.ValidatingAdmissionPolicy, subresources=("status",)
 )
@@ -373,6 +375,8 @@ RESOURCES: tuple[Resource, ...] = (
     CSI_STORAGE_CAPACITIES,
     VALIDATING_ADMISSION_POLICIES,
     VALIDATING_ADMISSION_POLICY_BINDINGS,
+    MUTATING_ADMISSION_POLICIES,
+    MUTATING_ADMISSION_POLICY_BINDINGS,
     VALIDATING_WEBHOOK_CONFIGURATIONS,
     MUTATING_WEBHOOK_CONFIGURATIONS,
 )

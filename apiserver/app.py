@@ -19,8 +19,6 @@ from apimachinery.resources import (
     MUTATING_WEBHOOK_CONFIGURATIONS,
     SERVICES,
     TABLE,
-    VALIDATING_ADMISSION_POLICIES,
-    VALIDATING_ADMISSION_POLICY_BINDINGS,
     VALIDATING_WEBHOOK_CONFIGURATIONS,
     Resource,
     ResourceTable,
@@ -51,11 +49,12 @@ from apiserver.loops import repair_forever
 from apiserver.metrics import Metrics
 from apiserver.ports import Backends, Nodes, Tokens
 from apiserver.registry.admission import Admission
-from apiserver.registry.admission_policies import Policies
+from apiserver.registry.admission_policies import ValidatingPolicies
 from apiserver.registry.applying import Applies
 from apiserver.registry.authorizing import RoleAuthorizer
 from apiserver.registry.connecting import Connections
 from apiserver.registry.evictions import Evictions
+from apiserver.registry.mutating_policies import MutatingPolicies
 from apiserver.registry.objects import Objects
 from apiserver.registry.pods import Pods
 from apiserver.registry.privileges import Privileges
@@ -168,13 +167,8 @@ class Assembly:
             self.backends,
             validating=self.caches[VALIDATING_WEBHOOK_CONFIGURATIONS],
             mutating=self.caches[MUTATING_WEBHOOK_CONFIGURATIONS],
-            policies=Policies(
-                reading,
-                policies=self.caches[VALIDATING_ADMISSION_POLICIES],
-                bindings=self.caches[VALIDATING_ADMISSION_POLICY_BINDINGS],
-                table=table,
-                authorizer=authorizer,
-            ),
+            policies=ValidatingPolicies(reading, self.caches, table=table, authorizer=authorizer),
+            mutating_policies=MutatingPolicies(reading, self.caches, table=table, authorizer=authorizer),
             table=table,
             authorizer=authorizer,
             metrics=WebhookMetrics(self.metrics.registry),

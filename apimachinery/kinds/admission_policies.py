@@ -131,3 +131,63 @@ class ValidatingAdmissionPolicyBinding(Object):
     kind: str = msgspec.field(name="kind", default_factory=constant("ValidatingAdmissionPolicyBinding"))
     metadata: ObjectMeta = msgspec.field(default_factory=ObjectMeta)
     spec: ValidatingAdmissionPolicyBindingSpec = msgspec.field(default_factory=ValidatingAdmissionPolicyBindingSpec)
+
+
+class ApplyConfiguration(Base):
+    """admissionregistration/v1.ApplyConfiguration"""
+
+    expression: str = ""
+
+
+class JSONPatch(Base):
+    """admissionregistration/v1.JSONPatch"""
+
+    expression: str = ""
+
+
+class Mutation(Base):
+    """admissionregistration/v1.Mutation"""
+
+    apply_configuration: ApplyConfiguration | None = None
+    json_patch: JSONPatch | None = None
+    patch_type: str = msgspec.field(default_factory=str)
+
+
+class MutatingAdmissionPolicySpec(Base):
+    """admissionregistration/v1.MutatingAdmissionPolicySpec"""
+
+    failure_policy: str = ""
+    match_conditions: Annotated[
+        list[MatchCondition], Merge(patch="merge", merge_key="name", list_type="map", keys=("name",))
+    ] = []
+    match_constraints: MatchResources | None = None
+    mutations: Annotated[list[Mutation], Merge(list_type="atomic")] = []
+    param_kind: ParamKind | None = None
+    reinvocation_policy: str = ""
+    variables: Annotated[list[Variable], Merge(list_type="atomic")] = []
+
+
+class MutatingAdmissionPolicy(Object):
+    """admissionregistration/v1.MutatingAdmissionPolicy"""
+
+    api_version: str = msgspec.field(name="apiVersion", default_factory=constant("admissionregistration.k8s.io/v1"))
+    kind: str = msgspec.field(name="kind", default_factory=constant("MutatingAdmissionPolicy"))
+    metadata: ObjectMeta = msgspec.field(default_factory=ObjectMeta)
+    spec: MutatingAdmissionPolicySpec = msgspec.field(default_factory=MutatingAdmissionPolicySpec)
+
+
+class MutatingAdmissionPolicyBindingSpec(Base):
+    """admissionregistration/v1.MutatingAdmissionPolicyBindingSpec"""
+
+    match_resources: MatchResources | None = None
+    param_ref: ParamRef | None = None
+    policy_name: str = ""
+
+
+class MutatingAdmissionPolicyBinding(Object):
+    """admissionregistration/v1.MutatingAdmissionPolicyBinding"""
+
+    api_version: str = msgspec.field(name="apiVersion", default_factory=constant("admissionregistration.k8s.io/v1"))
+    kind: str = msgspec.field(name="kind", default_factory=constant("MutatingAdmissionPolicyBinding"))
+    metadata: ObjectMeta = msgspec.field(default_factory=ObjectMeta)
+    spec: MutatingAdmissionPolicyBindingSpec = msgspec.field(default_factory=MutatingAdmissionPolicyBindingSpec)

@@ -67,6 +67,8 @@ SHAPES: dict[tuple[str, str], TableShape] = {
     ("storage.k8s.io", "StorageClass"): storage.STORAGE_CLASS,
     ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): admission_policies.POLICY,
     ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"): admission_policies.POLICY_BINDING,
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicy"): admission_policies.MUTATING_POLICY,
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding"): admission_policies.POLICY_BINDING,
     ("storage.k8s.io", "VolumeAttachment"): storage.VOLUME_ATTACHMENT,
     ("storage.k8s.io", "VolumeAttributesClass"): storage.VOLUME_ATTRIBUTES_CLASS,
     ("storage.k8s.io", "CSIDriver"): storage.CSI_DRIVER,

@@ -12,6 +12,11 @@ def policy_cells(policy: Plain, now: datetime) -> list[Cell]:
     return [name_of(policy), len(spec.get("validations") or ()), param_kind_text(policy), age(policy, now)]
 
 
+def mutating_policy_cells(policy: Plain, now: datetime) -> list[Cell]:
+    spec = policy.get("spec") or {}
+    return [name_of(policy), len(spec.get("mutations") or ()), param_kind_text(policy), age(policy, now)]
+
+
 def policy_binding_cells(binding: Plain, now: datetime) -> list[Cell]:
     spec = binding.get("spec") or {}
     return [name_of(binding), spec.get("policyName") or "", param_ref_text(binding), age(binding, now)]
@@ -40,6 +45,15 @@ POLICY = TableShape(
         AGE,
     ),
     policy_cells,
+)
+MUTATING_POLICY = TableShape(
+    (
+        NAME,
+        Column("Mutations", "integer", description="How many changes it makes."),
+        Column("ParamKind", description="The kind of the objects that parametrise the policy."),
+        AGE,
+    ),
+    mutating_policy_cells,
 )
 POLICY_BINDING = TableShape(
     (

@@ -158,7 +158,7 @@ class Compiler:
             raise self.error(f"undefined field '{node.field}'", node)
         if operand.name == "map":
             return operand.element or types.DYN
-        if operand.name == "dyn":
+        if operand.name == "dyn" or operand.name.split(".")[0] in self._messages:
             return types.DYN
         raise self.error(f"type '{operand}' does not support field selection", node)
 
@@ -315,7 +315,7 @@ class Compiler:
         if name.split(".")[0] not in self._messages:
             raise self.error(f"undeclared reference to '{name}' (in container '')", node)
         entries, cost, _ = self._entries(node.elements)
-        return Code(lambda frame: Structure(name, _made_map(entries, frame)), types.DYN, cost)
+        return Code(lambda frame: Structure(name, _made_map(entries, frame)), types.Type(name), cost)
 
 
 def _present_elements(members: Sequence[tuple[Run, bool]], frame: Frame) -> list[Any]:

@@ -72,9 +72,10 @@ _STRING_OR_NULL: cel.ResultType = (types.STRING, types.NULL)
 
 
 class Environment:
-    """The variables that the expressions of a policy may use, and their types."""
+    """The variables that the expressions of a policy may use, their types, and the messages that they may make."""
 
-    def __init__(self, *, params: bool) -> None:
+    def __init__(self, *, params: bool, message_names: tuple[str, ...] = ()) -> None:
+        self.message_names = message_names
         self.conditions: dict[str, Type] = {**_BASE, "authorizer": AUTHORIZER}
         self.messages: dict[str, Type] = dict(_BASE)
         if params:
@@ -103,8 +104,8 @@ class Check(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Policy(msgspec.Struct, frozen=True):
-    """A policy, compiled; `broken` says why it could not be: it is then a failure for every request it is about."""
+class Rules(msgspec.Struct, frozen=True):
+    """What all policies have, compiled; `broken` says why one could not be: it then fails for every request it is about."""
 
     name: str
     matcher: Matcher
@@ -112,9 +113,14 @@ class Policy(msgspec.Struct, frozen=True):
     param_kind: ParamKind | None
     conditions: tuple[tuple[str, cel.Program], ...] = ()
     variables: tuple[tuple[str, cel.Program], ...] = ()
+    broken: str = ""
+
+
+class Policy(Rules, frozen=True):
+    """A validating policy, compiled."""
+
     checks: tuple[Check, ...] = ()
     annotations: tuple[tuple[str, cel.Program], ...] = ()
-    broken: str = ""
 
 
 class Binding(msgspec.Struct, frozen=True):
@@ -124,7 +130,7 @@ class Binding(msgspec.Struct, frozen=True):
     policy: str
     matcher: Matcher
     param_ref: ParamRef | None
-    actions: tuple[str, ...]
+    actions: tuple[str, ...] = ()
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -173,7 +179,7 @@ def compile_condition(condition: MatchCondition, environment: Environment) -> ce
 
 def compile_variable(variable: Variable, environment: Environment) -> cel.Program:
     """Declares it too: the expressions after it may use it."""
-    program = cel.compile(variable.expression, environment.expressions, result=cel.ANY)
+    program = cel.compile(variable.expression, environment.expressions, result=cel.ANY, messages=environment.message_names)
     environment.declare(variable.name, program.type)
     return program
 
@@ -205,12 +211,12 @@ def judge(policy: Policy, values: Mapping[str, object]) -> Judgement:
     if policy.broken:
         return _failed(policy, policy.broken)
     budget = cel.Budget()
-    met, problem = _conditions_met(policy, values)
+    met, problem = conditions_met(policy, values)
     if problem:
         return _failed(policy, problem)
     if not met:
         return Judgement()
-    values = {**values, "variables": _Variables(policy.variables, values, budget)}
+    values = {**values, "variables": Variables(policy.variables, values, budget)}
     findings = [finding for check in policy.checks if (finding := _checked(policy, check, values, budget)) is not None]
     annotations = []
     for key, program in policy.annotations:
@@ -229,7 +235,7 @@ def _failed(policy: Policy, problem: str) -> Judgement:
     return Judgement() if policy.fails_open else Judgement((Finding(problem, error=True),))
 
 
-def _conditions_met(policy: Policy, values: Mapping[str, object]) -> tuple[bool, str]:
+def conditions_met(policy: Rules, values: Mapping[str, object]) -> tuple[bool, str]:
     """Whether all conditions hold, and why that is not known; one that does not hold decides, whatever became of others."""
     budget, problems = cel.Budget(), []
     for name, program in policy.conditions:
@@ -270,7 +276,7 @@ def _is_message(text: str) -> bool:
     return bool(text.strip()) and "\n" not in text.strip() and len(text) <= MESSAGE_CHARACTERS_MAX
 
 
-class _Variables(Record):
+class Variables(Record):
     """The policy's variables: each is evaluated when it is first asked for; an error is kept like a value."""
 
     type_name = "kubernetes.variables"

@@ -45,7 +45,22 @@ class Situation:
         self._options = options
         self._objects = (new, old)
         self._decide = decide
-        self._plain: dict[Resource, tuple[Plain | None, Plain | None]] = {}
+        self._plain: dict[str, tuple[Plain | None, Plain | None]] = {}
+
+    @property
+    def has_forms(self) -> bool:
+        """Whether the objects are those of the row, and not of a subresource that has a kind of its own."""
+        below = SUBRESOURCES.get(self.request.subresource)
+        return below is None or not below.kind
+
+    @property
+    def new(self) -> Any:
+        return self._objects[0]
+
+    def replace(self, new: Any) -> None:
+        """From now on this is the object."""
+        self._objects = (new, self._objects[1])
+        self._plain.clear()
 
     @property
     def name(self) -> str:
@@ -89,21 +104,22 @@ class Situation:
         return values
 
     def _shown(self, row: Resource) -> tuple[Plain | None, Plain | None]:
-        found = self._plain.get(row)
+        found = self._plain.get(row.api_version)
         if found is None:
             new, old = self._objects
-            found = self._plain[row] = (self._as_plain(row, new), self._as_plain(row, old))
+            found = self._plain[row.api_version] = (self._as_plain(row, new), self._as_plain(row, old))
         return found
 
     def _as_plain(self, row: Resource, obj: Any) -> Plain | None:
         if obj is None:
             return None
-        below = SUBRESOURCES.get(self.request.subresource)
-        data = codec.encode(obj)
-        if below is None or not below.kind:
-            data = forms.shown(row, data)
-        plain: Plain = msgspec.json.decode(data)
-        (plain.get("metadata") or {}).pop("managedFields", None)
+        if getattr(obj, "metadata", None) is not None and obj.metadata.managed_fields:
+            obj = msgspec.structs.replace(obj, metadata=msgspec.structs.replace(obj.metadata, managed_fields=[]))
+        plain: Plain
+        if self.has_forms and row.conversion is not None:
+            plain = msgspec.json.decode(forms.shown(row, codec.encode(obj)))
+        else:
+            plain = codec.to_plain(obj)
         return plain
 
     def _request(self, row: Resource) -> Plain:

@@ -3,7 +3,8 @@
 A write asks for its `Review` once. Where no webhook and no admission policy is about such requests, which a look into a dict
 tells, that is NOBODY, and nothing more happens. Otherwise the object goes
 
-    → each mutating webhook in turn → (built-in admission, and those that want it, once more, if anything was changed)
+    → mutating policies (`mutating_policies`) → each mutating webhook in turn
+    → (built-in admission, and those that want it, once more, if anything was changed)
     → the kind's own rules → validating policies (`admission_policies`) → all validating webhooks at once → storage
 
 as often as the write has to be tried on another state of the object.
@@ -50,8 +51,9 @@ from apiserver.core.naming import new_uid
 from apiserver.core.request import Request, User
 from apiserver.core.webhooks import Hook, compile_configuration, matched_row, selects
 from apiserver.ports import Authorizer, BackendError, Backends
-from apiserver.registry.admission_policies import Policies
+from apiserver.registry.admission_policies import ValidatingPolicies
 from apiserver.registry.current import Reader
+from apiserver.registry.mutating_policies import MutatingPolicies, Settle, Turns
 from apiserver.registry.webhook_metrics import WebhookMetrics
 
 log = logging.getLogger(__name__)
@@ -91,7 +93,8 @@ class Webhooks:
         *,
         validating: Configurations,
         mutating: Configurations,
-        policies: Policies,
+        policies: ValidatingPolicies,
+        mutating_policies: MutatingPolicies,
         table: ResourceTable,
         authorizer: Authorizer,
         metrics: WebhookMetrics,
@@ -99,6 +102,7 @@ class Webhooks:
         rng: random.Random,
     ) -> None:
         self.policies = policies
+        self.mutating_policies = mutating_policies
         self.reader = reader
         self.backends = backends
         self.authorizer = authorizer
@@ -132,11 +136,12 @@ class Webhooks:
         """
         self._follow()
         judged = self.policies.concerned(request, operation)
-        if not (judged or self._hooks[0] or self._hooks[1]) or not self._open:
+        changed = self.mutating_policies.concerned(request, operation)
+        if not (judged or changed or self._hooks[0] or self._hooks[1]) or not self._open:
             return NOBODY
         row = request.form or request.resource
         mutating, validating = self._about(operation, row, request.subresource)
-        if not (judged or mutating or validating):
+        if not (judged or changed or mutating or validating):
             return NOBODY
         kind = "CreateOptions" if operation == CREATE else "UpdateOptions"
         name = request.name if name is None else name
@@ -150,7 +155,7 @@ class Webhooks:
             dry_run or request.options.dry_run,
             reviews.write_options(kind, request.options) if options is None else options(),
         )
-        return _Review(self, about, mutating, validating, request if judged else None)
+        return _Review(self, request, about, mutating, validating, judged=judged, changed=changed)
 
     async def settled(self, resource: Resource, revision: int) -> None:
         """Wait until a configuration or policy that was written takes effect here; at once for what is neither."""
@@ -161,6 +166,7 @@ class Webhooks:
             if resource in caches:
                 await caches[resource].wait_for(revision)
             await self.policies.settled(resource, revision)
+            await self.mutating_policies.settled(resource, revision)
 
     def _follow(self) -> None:
         """Make the index anew if what it was made from has changed."""
@@ -220,19 +226,29 @@ NOBODY = Review()
 
 
 class _Review(Review):
-    """`judged`: the request, when policies have to be asked about it."""
+    """`judged`, `changed`: whether validating policies, mutating policies have to be asked."""
 
     def __init__(
-        self, webhooks: Webhooks, about: Attributes, mutating: Matched, validating: Matched, judged: Request | None
+        self,
+        webhooks: Webhooks,
+        request: Request,
+        about: Attributes,
+        mutating: Matched,
+        validating: Matched,
+        *,
+        judged: bool,
+        changed: bool,
     ) -> None:
-        self.mutates = bool(mutating)
-        self.validates = bool(validating) or judged is not None
+        self.mutates = bool(mutating) or changed
+        self.validates = bool(validating) or judged
         self.warnings = ()
         self._webhooks = webhooks
         self._about = about
         self._mutating = mutating
         self._validating = validating
+        self._request = request
         self._judged = judged
+        self._changed = changed
         self._deadline = webhooks.clock.monotonic() + REQUEST_TIME_S
         self._namespace: Mapping[str, str] | None = None
 
@@ -244,12 +260,17 @@ class _Review(Review):
         settle: Callable[[Any], None] | None = None,
         again: Callable[[Any], Awaitable[None]] | None = None,
     ) -> Any:
-        if not self._mutating:
+        if not self.mutates:
             return new
         before = new
+        turns = Turns()
+        new = await self._by_policies(new, old, settle, turns)
+        unasked = new
         previous: set[tuple[str, int]] = set()  # webhooks to be asked again should anything change after them
         waiting: set[tuple[str, int]] = set()  # those after which something has changed
         new = await self._round(new, old, settle, previous, waiting, second=False)
+        if new is not unasked:
+            turns.changed()
         if new is before:
             return new
         if again is not None:
@@ -257,12 +278,18 @@ class _Review(Review):
             await again(new)
             if codec.encode(new) != shown:
                 waiting |= previous
+                turns.changed()
+        if turns.due:
+            unasked = new
+            new = await self._by_policies(new, old, settle, Turns(), only=turns.due)
+            if new is not unasked:
+                waiting |= previous
         return await self._round(new, old, settle, previous, waiting, second=True) if waiting else new
 
     async def validate(self, new: Any, old: Object | None) -> None:
-        if self._judged is not None:
+        if self._judged:
             about = self._about
-            told = await self._webhooks.policies.check(self._judged, about.operation, about.options, new, old)
+            told = await self._webhooks.policies.check(self._request, about.operation, about.options, new, old)
             self.warnings = tuple(dict.fromkeys((*self.warnings, *told)))
         if not self._validating:
             return
@@ -272,6 +299,16 @@ class _Review(Review):
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+
+    async def _by_policies(
+        self, new: Any, old: Object | None, settle: Settle | None, turns: Turns, only: set[str] | None = None
+    ) -> Any:
+        if not self._changed:
+            return new
+        about, policies = self._about, self._webhooks.mutating_policies
+        return await policies.mutate(
+            self._request, about.operation, about.options, new, old, settle=settle, turns=turns, only=only
+        )
 
     async def _round(
         self,

@@ -31,6 +31,10 @@ from apiserver.strategy.endpoints import EndpointSliceStrategy, EndpointsStrateg
 from apiserver.strategy.events import EventStrategy, LeaseStrategy, validate_new_event
 from apiserver.strategy.ingresses import IngressClassStrategy, IngressStrategy
 from apiserver.strategy.jobs import JobStrategy
+from apiserver.strategy.mutating_policies import (
+    MutatingAdmissionPolicyBindingStrategy,
+    MutatingAdmissionPolicyStrategy,
+)
 from apiserver.strategy.namespaces import NamespaceStrategy
 from apiserver.strategy.network_policies import NetworkPolicyStrategy
 from apiserver.strategy.nodes import NodeStrategy
@@ -94,6 +98,8 @@ _ALL: tuple[Strategy[Any], ...] = (
     CSIStorageCapacityStrategy(resources.CSI_STORAGE_CAPACITIES),
     ValidatingAdmissionPolicyStrategy(resources.VALIDATING_ADMISSION_POLICIES),
     ValidatingAdmissionPolicyBindingStrategy(resources.VALIDATING_ADMISSION_POLICY_BINDINGS),
+    MutatingAdmissionPolicyStrategy(resources.MUTATING_ADMISSION_POLICIES),
+    MutatingAdmissionPolicyBindingStrategy(resources.MUTATING_ADMISSION_POLICY_BINDINGS),
     ValidatingWebhookConfigurationStrategy(resources.VALIDATING_WEBHOOK_CONFIGURATIONS),
     MutatingWebhookConfigurationStrategy(resources.MUTATING_WEBHOOK_CONFIGURATIONS),
 )

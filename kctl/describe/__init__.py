@@ -43,6 +43,8 @@ DESCRIBERS: dict[tuple[str, str], Describer] = {
     ("storage.k8s.io", "StorageClass"): storage.describe_storage_class,
     ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"): admission_policies.describe_policy,
     ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"): admission_policies.describe_policy_binding,
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicy"): admission_policies.describe_mutating_policy,
+    ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding"): admission_policies.describe_policy_binding,
 }
 
 

@@ -32,6 +32,23 @@ def describe_policy(policy: Plain, around: Surroundings) -> Page:
     return page
 
 
+def describe_mutating_policy(policy: Plain, around: Surroundings) -> Page:
+    page, spec = Page(), policy.get("spec") or {}
+    _head(page, policy)
+    page.field("Failure Policy", spec.get("failurePolicy", ""))
+    page.field("Reinvocation Policy", spec.get("reinvocationPolicy", ""))
+    page.field("Param Kind", param_kind_text(policy))
+    _match(page, "Match Constraints", spec.get("matchConstraints"))
+    _expressions(page, "Match Conditions", spec.get("matchConditions"), "name", "expression")
+    _expressions(page, "Variables", spec.get("variables"), "name", "expression")
+    if page.section("Mutations", not spec.get("mutations")):
+        for mutation in spec["mutations"]:
+            body = mutation.get("applyConfiguration") or mutation.get("jsonPatch") or {}
+            _text(page, mutation.get("patchType", ""), body.get("expression", ""), 1)
+    events(page, around)
+    return page
+
+
 def describe_policy_binding(binding: Plain, around: Surroundings) -> Page:
     page, spec = Page(), binding.get("spec") or {}
     _head(page, binding)
@@ -39,7 +56,8 @@ def describe_policy_binding(binding: Plain, around: Surroundings) -> Page:
     page.field("Param Ref", param_ref_text(binding))
     if reference := spec.get("paramRef"):
         page.field("If No Param Is Found", reference.get("parameterNotFoundAction", ""), 1)
-    page.field("Validation Actions", ", ".join(spec.get("validationActions") or ()) or "<none>")
+    if "validationActions" in spec:
+        page.field("Validation Actions", ", ".join(spec["validationActions"]) or "<none>")
     _match(page, "Match Resources", spec.get("matchResources"))
     events(page, around)
     return page

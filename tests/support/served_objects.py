@@ -132,6 +132,16 @@ OBJECTS: tuple[tuple[Resource, Plain], ...] = (
         {"spec": {"policyName": "none", "validationActions": ["Deny"]}},
     ),
     (
+        resources.MUTATING_ADMISSION_POLICIES,
+        {
+            "spec": {
+                "matchConstraints": {"resourceRules": [_RULE]},
+                "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": "[]"}}],
+            }
+        },
+    ),
+    (resources.MUTATING_ADMISSION_POLICY_BINDINGS, {"spec": {"policyName": "none"}}),
+    (
         resources.HORIZONTAL_POD_AUTOSCALERS_V1,
         {"spec": {"scaleTargetRef": _TARGET, "maxReplicas": 5, "targetCPUUtilizationPercentage": 50}},
     ),

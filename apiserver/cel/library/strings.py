@@ -119,6 +119,9 @@ def declare(library: Library) -> None:
     library.method("join", "list", result="string", metered=True)(_join)
     library.method("join", "list", "string", result="string", metered=True)(_join)
     library.method("format", "string", "list", result="string", metered=True)(format_string)
+    library.function("jsonpatch.escapeKey", "string", result="string", linear=True)(
+        lambda text: text.replace("~", "~0").replace("/", "~1")
+    )
     library.function("strings.quote", "string", result="string", linear=True)(_quote)
     library.function("base64.encode", "bytes", result="string", linear=True)(lambda value: base64.b64encode(value).decode())
     library.function("base64.decode", "string", result="bytes", linear=True)(_base64_decode)

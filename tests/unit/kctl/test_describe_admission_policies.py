@@ -64,6 +64,21 @@ def test_a_policy() -> None:
     assert "Audit Annotations:" not in lines
 
 
+def test_a_mutating_policy() -> None:
+    mutations = [
+        {"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": "Object{}"}},
+        {"patchType": "JSONPatch", "jsonPatch": {"expression": "[]"}},
+    ]
+    spec = {"failurePolicy": "Fail", "reinvocationPolicy": "Never", "mutations": mutations}
+    lines = described("MutatingAdmissionPolicy", {"metadata": METADATA, "spec": spec})
+    for line in ("Reinvocation Policy: Never", "Param Kind: <unset>", "ApplyConfiguration: Object{}", "JSONPatch: []"):
+        assert line in lines
+    shape = SHAPES[GROUP, "MutatingAdmissionPolicy"]
+    assert [column.name for column in shape.columns] == ["Name", "Mutations", "ParamKind", "Age"]
+    assert shape.cells({"metadata": METADATA, "spec": spec}, NOW) == ["x", 2, "<unset>", "5m"]
+    assert "Validation Actions:" not in " ".join(described("MutatingAdmissionPolicyBinding", {"spec": {"policyName": "p"}}))
+
+
 def test_a_binding() -> None:
     lines = described("ValidatingAdmissionPolicyBinding", BINDING)
     for line in (

@@ -54,6 +54,7 @@ VALUES = (
     ("'abc'.reverse()", "cba"),
     ("strings.quote('a\"b\\n')", '"a\\"b\\n"'),
     ("base64.encode(b'hi')", "aGk="),
+    ("jsonpatch.escapeKey('example.com/a~b')", "example.com~1a~0b"),
     ("base64.decode('aGk')", b"hi"),
     (
         "'%s has %d of %.2f%% %x %b %o %X %e'.format(['a', 3, 1.5, 255, 5, 8, 'hi', 1500.0])",
