@@ -308,6 +308,17 @@ VOLUME_ATTRIBUTES_CLASSES = _storage("volumeattributesclasses", kinds.VolumeAttr
 CSI_DRIVERS = _storage("csidrivers", kinds.CSIDriver)
 CSI_NODES = _storage("csinodes", kinds.CSINode)
 CSI_STORAGE_CAPACITIES = _storage("csistoragecapacities", kinds.CSIStorageCapacity, namespaced=True)
+API_SERVICES = Resource(
+    "apiregistration.k8s.io",
+    "v1",
+    "apiservices",
+    "APIService",
+    kinds.APIService,
+    namespaced=False,
+    singular="apiservice",
+    categories=("api-extensions",),
+    subresources=("status",),
+)
 
 RESOURCES: tuple[Resource, ...] = (
     NAMESPACES,
@@ -354,6 +365,7 @@ RESOURCES: tuple[Resource, ...] = (
     CSI_DRIVERS,
     CSI_NODES,
     CSI_STORAGE_CAPACITIES,
+    API_SERVICES,
 )
 """Rows whose objects are stored: what caches, controllers and clean-ups go through."""
 

@@ -17,10 +17,13 @@ import msgspec
 from apimachinery.clock import Clock, SystemClock
 from apimachinery.resources import SERVICES, TABLE, Resource, ResourceTable
 from apiserver.adapters import GrpcNodes
+from apiserver.aggregation import Aggregation, ProxyClient
+from apiserver.aggregation.servers import Reach
 from apiserver.bootstrap import bootstrap
 from apiserver.cache import WatchCache
 from apiserver.chain import AllowAuthenticated, Api
-from apiserver.config import ApiServerConfiguration, KubeletClientConfig, LimitsConfig, StorageConfig
+from apiserver.config import ApiServerConfiguration, KubeletClientConfig, LimitsConfig, RequestHeaderConfig, StorageConfig
+from apiserver.core.aggregation.identity import published
 from apiserver.core.allocation import address_range, address_text, port_range
 from apiserver.core.indexing import index_for
 from apiserver.core.keys import KeySpace
@@ -72,6 +75,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     default_toleration_s: int = 5
     watch_history_changes: int = 8_192
     limits: LimitsConfig = LimitsConfig()
+    proxy_client: ProxyClient | None = None
+    """Who this server is to aggregated API servers."""
+    authentication: Mapping[str, str] = {}
+    """What extension API servers read to recognise clients; see `core.aggregation.identity.published`."""
 
 
 class Assembly:
@@ -130,6 +137,7 @@ class Assembly:
             event_ttl_s=settings.event_ttl_s,
         )
         applies = Applies(objects)
+        connections = Connections(store, nodes, clock, rng)
         limits = settings.limits
         authorizer = AllowAuthenticated()
         self.api = Api(
@@ -146,11 +154,13 @@ class Assembly:
             pods=Pods(store, clock),
             evictions=Evictions(store, objects, clock),
             scales=Scales(store, objects, applies),
-            connections=Connections(store, nodes, clock, rng),
+            connections=connections,
             reviews=Reviews(authorizer, NoTokens()),
             metrics=self.metrics,
             clock=clock,
         )
+        reach = Reach(connections, nodes, settings.proxy_client)
+        self.aggregation = Aggregation(self.api, table, reading, reach, clock=clock, rng=rng)
 
         self.metrics.before_exposition(self._sample)
 
@@ -177,6 +187,9 @@ class Assembly:
         for row, cache in self.caches.items():
             self.metrics.cache_revision.labels(row.group, row.plural).set(cache.revision)
             self.metrics.watchers.labels(row.group, row.plural).set(cache.watcher_count)
+        self.metrics.unavailable_api_services.clear()
+        for name in self.aggregation.unavailable():
+            self.metrics.unavailable_api_services.labels(name).set(1)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -204,7 +217,10 @@ class Assembly:
                         service_address=self.service_address,
                         advertise_address=settings.advertise_address,
                         port=settings.advertise_port,
+                        authentication=settings.authentication,
                     )
+                    self.aggregation.start()
+                    tasks.append(group.create_task(forever(self.aggregation.run(), "aggregation"), name="aggregation"))
                     yield
                     await self.api.drain()
                 finally:
@@ -228,6 +244,7 @@ class Doors:
             assembly.table,
             assembly.nodes,
             assembly.checks(),
+            assembly.aggregation,
             clock=assembly.clock,
             rng=assembly.rng,
             last_requests_s=last_requests_s,
@@ -276,6 +293,8 @@ async def serve(config: ApiServerConfiguration, stop: asyncio.Event) -> None:
         event_ttl_s=float(config.event_ttl_seconds),
         default_toleration_s=config.default_toleration_seconds,
         limits=config.limits,
+        proxy_client=_proxy_client(config.request_header),
+        authentication=_authentication(config),
     )
     sockets = [listening_socket(config.rest.address, config.rest.port)]
     sockets += [_inherited(number) for number in config.rest.listen_fds]
@@ -313,6 +332,16 @@ def _inherited(number: int) -> socket.socket:
     inherited = socket.socket(fileno=number)
     inherited.setblocking(False)
     return inherited
+
+
+def _proxy_client(config: RequestHeaderConfig) -> ProxyClient | None:
+    return ProxyClient(Path(config.cert_file), Path(config.key_file)) if config.cert_file else None
+
+
+def _authentication(config: ApiServerConfiguration) -> Mapping[str, str]:
+    headers = config.request_header
+    request_header_ca = _read(Path(headers.ca_file)).decode() if headers.ca_file else ""
+    return published(_read(Path(config.tls.client_ca_file)).decode(), request_header_ca, headers.allowed_names)
 
 
 def _storage(config: StorageConfig) -> Storage:

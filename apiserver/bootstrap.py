@@ -1,14 +1,17 @@
-"""What must exist before anybody else can work: the cluster's own namespaces, the priority classes of its own pods, and the
-`kubernetes` Service with its endpoints.
+"""What must exist before anybody else can work: the cluster's own namespaces, the priority classes of its own pods, the
+`kubernetes` Service with its endpoints, and what extension API servers need to recognise clients.
 
 All of it goes through the handler chain as any request does, by the server's own user. What is there already is left as it
-is, but for the endpoints, which always name this server's address."""
+is, but for the endpoints, which always name this server's address, and the certificates that count."""
+
+from collections.abc import Mapping
 
 import msgspec
 
 from apimachinery import codec, errors
 from apimachinery.errors import ApiError
 from apimachinery.kinds import (
+    ConfigMap,
     EndpointAddress,
     Endpoints,
     EndpointSlice,
@@ -25,6 +28,7 @@ from apimachinery.kinds import (
 from apimachinery.kinds.object import Object
 from apimachinery.resources import TABLE
 from apiserver.chain import Api
+from apiserver.core.aggregation.identity import CONFIG_MAP, CONFIG_MAP_NAMESPACE
 from apiserver.core.request import Document, Request, User, Verb
 from apiserver.strategy.scheduling import SYSTEM_CLASSES
 
@@ -33,7 +37,9 @@ SERVER = User("system:apiserver", ("system:masters",))
 _LABELS = {"component": "apiserver", "provider": "kubernetes"}
 
 
-async def bootstrap(api: Api, *, service_address: str, advertise_address: str, port: int) -> None:
+async def bootstrap(
+    api: Api, *, service_address: str, advertise_address: str, port: int, authentication: Mapping[str, str]
+) -> None:
     """Create what is missing; raises ApiError when the storage does not let it."""
     for name in NAMESPACES:
         await _ensure(api, Namespace(metadata=ObjectMeta(name=name)))
@@ -42,6 +48,13 @@ async def bootstrap(api: Api, *, service_address: str, advertise_address: str, p
     await _ensure(api, kubernetes_service(service_address, port))
     for obj in (kubernetes_endpoints(advertise_address, port), kubernetes_slice(advertise_address, port)):
         await _ensure(api, obj, replace=True)
+    if authentication:
+        await _ensure(api, authentication_config(authentication), replace=True)
+
+
+def authentication_config(data: Mapping[str, str]) -> ConfigMap:
+    """How extension API servers recognise this server and its clients."""
+    return ConfigMap(metadata=ObjectMeta(name=CONFIG_MAP, namespace=CONFIG_MAP_NAMESPACE), data=dict(data))
 
 
 def priority_classes() -> list[PriorityClass]:

@@ -53,6 +53,18 @@ class KubeletClientConfig(Section, frozen=True):
     key_file: str
 
 
+class RequestHeaderConfig(Section, frozen=True):
+    """The API server's own certificate towards aggregated API servers, which believe what it says of its users.
+
+    caFile: what that certificate is signed by, and allowedNames its common names: published for those servers.
+    """
+
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    allowed_names: list[str] = []
+
+
 class LimitsConfig(Section, frozen=True):
     """Requests at work and waiting, reads and writes apart, in each flow; a list without a limit counts as eight."""
 
@@ -76,3 +88,4 @@ class ApiServerConfiguration(Configuration, frozen=True):
     event_ttl_seconds: int = 3600
     default_toleration_seconds: int = 5
     limits: LimitsConfig = LimitsConfig()
+    request_header: RequestHeaderConfig = RequestHeaderConfig()

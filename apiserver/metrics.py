@@ -40,6 +40,12 @@ class Metrics:
         self.cache_revision = Gauge(
             "apiserver_watch_cache_revision", "How far the watch cache is.", ("group", "resource"), registry=self.registry
         )
+        self.unavailable_api_services = Gauge(
+            "aggregator_unavailable_apiservice",
+            "APIServices that are not available.",
+            ("name",),
+            registry=self.registry,
+        )
         self._read_waits = Histogram(
             "apiserver_watch_cache_read_wait_seconds",
             "How long reads waited until the watch cache was as new as they asked.",

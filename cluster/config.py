@@ -287,6 +287,12 @@ def _apiserver(node: NodeSpec, layout: Layout) -> dict[str, Any]:
             "certFile": layout.certificate("apiserver-kubelet-client"),
             "keyFile": layout.key("apiserver-kubelet-client"),
         },
+        requestHeader={
+            "caFile": layout.certificate(pki.FRONT_PROXY_CA),
+            "certFile": layout.certificate(pki.FRONT_PROXY),
+            "keyFile": layout.key(pki.FRONT_PROXY),
+            "allowedNames": [pki.FRONT_PROXY],
+        },
         advertiseAddress=node.ip,
         eventTtlSeconds=EVENT_TTL_S,
         defaultTolerationSeconds=DEFAULT_TOLERATION_S,

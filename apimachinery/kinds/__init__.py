@@ -4,6 +4,13 @@ Attributes are snake_case, wire names camelCase. An optional scalar that was not
 is empty; what Kubernetes always writes is always written.
 """
 
+from apimachinery.kinds.apiregistration import (
+    APIService,
+    APIServiceCondition,
+    APIServiceSpec,
+    APIServiceStatus,
+)
+from apimachinery.kinds.apiregistration import ServiceReference as APIServiceReference
 from apimachinery.kinds.apps import (
     ControllerRevision,
     DaemonSet,
@@ -439,6 +446,11 @@ from apimachinery.kinds.volumes import (
 )
 
 __all__ = [
+    "APIService",
+    "APIServiceCondition",
+    "APIServiceReference",
+    "APIServiceSpec",
+    "APIServiceStatus",
     "AWSElasticBlockStoreVolumeSource",
     "Affinity",
     "AggregationRule",

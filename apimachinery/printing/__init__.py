@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from apimachinery.printing import (
+    aggregation,
     autoscaling,
     batch,
     core,
@@ -68,6 +69,7 @@ SHAPES: dict[tuple[str, str], TableShape] = {
     ("storage.k8s.io", "CSIDriver"): storage.CSI_DRIVER,
     ("storage.k8s.io", "CSINode"): storage.CSI_NODE,
     ("storage.k8s.io", "CSIStorageCapacity"): storage.CSI_STORAGE_CAPACITY,
+    ("apiregistration.k8s.io", "APIService"): aggregation.API_SERVICE,
 }
 
 

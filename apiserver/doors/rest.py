@@ -22,6 +22,7 @@ from apimachinery import codec, errors
 from apimachinery.clock import Clock
 from apimachinery.errors import ApiError
 from apimachinery.resources import ResourceTable
+from apiserver.aggregation import Aggregation
 from apiserver.chain import BODY_BYTES_MAX, Api
 from apiserver.core.ownership import manager_of_agent
 from apiserver.core.parameters import parse_boolean, parse_options
@@ -72,6 +73,7 @@ class RestDoor:
         table: ResourceTable,
         nodes: Nodes,
         checks: Mapping[str, Check],
+        aggregation: Aggregation,
         *,
         clock: Clock,
         rng: random.Random,
@@ -80,6 +82,7 @@ class RestDoor:
         self._api = api
         self._table = table
         self._nodes = nodes
+        self._aggregation = aggregation
         self._clock = clock
         self._rng = rng
         self._last_requests_s = last_requests_s
@@ -128,6 +131,8 @@ class RestDoor:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         user = _user(request)
+        if (route := self._aggregation.find(request.path)) is not None:
+            return await self._aggregation.carry(request, user, route, self._stopping)
         target = parse_path(self._table, request.path)
         if target is None:
             self._api.authorizer.authorize_path(user, request.path)

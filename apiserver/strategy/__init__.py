@@ -8,6 +8,7 @@ from typing import Any
 from apimachinery import resources
 from apimachinery.errors import FieldError
 from apimachinery.resources import Resource
+from apiserver.strategy.api_services import APIServiceStrategy
 from apiserver.strategy.apps import DeploymentStrategyRules, ReplicaSetStrategy
 from apiserver.strategy.autoscaling import HorizontalPodAutoscalerStrategy
 from apiserver.strategy.base import Strategy
@@ -87,6 +88,7 @@ _ALL: tuple[Strategy[Any], ...] = (
     CSIDriverStrategy(resources.CSI_DRIVERS),
     CSINodeStrategy(resources.CSI_NODES),
     CSIStorageCapacityStrategy(resources.CSI_STORAGE_CAPACITIES),
+    APIServiceStrategy(resources.API_SERVICES),
 )
 
 STRATEGIES: Mapping[Resource, Strategy[Any]] = {strategy.resource: strategy for strategy in _ALL}

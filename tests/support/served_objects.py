@@ -108,6 +108,10 @@ OBJECTS: tuple[tuple[Resource, Plain], ...] = (
     (resources.CSI_NODES, {"spec": {"drivers": [{"name": "csi.example.com", "nodeID": "1", "topologyKeys": []}]}}),
     (resources.CSI_STORAGE_CAPACITIES, {"storageClassName": "fast", "capacity": "1Gi"}),
     (
+        resources.API_SERVICES,
+        {"spec": {"group": "x.example.com", "version": "v1", "groupPriorityMinimum": 100, "versionPriority": 10}},
+    ),
+    (
         resources.HORIZONTAL_POD_AUTOSCALERS_V1,
         {"spec": {"scaleTargetRef": _TARGET, "maxReplicas": 5, "targetCPUUtilizationPercentage": 50}},
     ),
