@@ -22,7 +22,7 @@ from apiserver.aggregation.following import follow
 from apiserver.aggregation.servers import Reach
 from apiserver.bootstrap import SERVER
 from apiserver.chain import Api
-from apiserver.core.aggregation.availability import LOCAL, is_available
+from apiserver.core.aggregation.availability import LOCAL, is_available, says
 from apiserver.core.aggregation.ordering import GroupVersion, Priority, Upkeep, upkeep
 from apiserver.core.aggregation.paths import group_version_of
 from apiserver.core.aggregation.routes import Route, priorities, route_of
@@ -146,7 +146,7 @@ class Aggregation:
                 raise result
 
     async def _state_local(self) -> None:
-        """What has become local is available."""
+        """What is local, or has become so, is available."""
         for each in self._known:
-            if each.spec.service is None and not is_available(each.status.conditions):
+            if each.spec.service is None and not says(each.status.conditions, LOCAL):
                 await write_verdict(self._api, self._reader, each.metadata.name, each.metadata.uid, LOCAL, self._clock)

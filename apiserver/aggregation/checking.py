@@ -20,7 +20,7 @@ from apimachinery.kinds import APIService, Endpoints, Service
 from apimachinery.resources import API_SERVICES, ENDPOINTS, SERVICES
 from apimachinery.times import format_time
 from apiserver.aggregation.following import follow
-from apiserver.aggregation.servers import Reach, ServersError, url_of
+from apiserver.aggregation.servers import Reach, ServersError
 from apiserver.bootstrap import SERVER
 from apiserver.chain import Api
 from apiserver.core.aggregation.availability import PASSED, Verdict, discovery_failed, obstacle, with_condition
@@ -125,7 +125,7 @@ class Checking:
 
     async def _probe(self, route: Route) -> Verdict:
         """Ask one of the servers for what it serves."""
-        url = str(url_of(route.servers, route.path))
+        url = route.servers.origin + route.path
         try:
             answer = await self._reach.ask(route.servers, route.path, timeout_s=PROBE_TIMEOUT_S)
         except ServersError as error:

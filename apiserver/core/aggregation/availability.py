@@ -65,5 +65,11 @@ def with_condition(known: Sequence[APIServiceCondition], verdict: Verdict, now: 
     return [ours if each is before else each for each in known]
 
 
+def says(conditions: Sequence[APIServiceCondition], verdict: Verdict) -> bool:
+    """Whether this is what the conditions say."""
+    wanted = ("True" if verdict.available else "False", verdict.reason, verdict.message)
+    return any((each.status, each.reason, each.message) == wanted for each in conditions if each.type == AVAILABLE)
+
+
 def is_available(conditions: Sequence[APIServiceCondition]) -> bool:
     return any(each.type == AVAILABLE and each.status == "True" for each in conditions)

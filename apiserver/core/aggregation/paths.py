@@ -52,9 +52,10 @@ def question_of(user: User, method: str, path: str, query: Mapping[str, str]) ->
     verb = _VERBS.get(method)
     if verb is None:
         raise errors.method_not_allowed(method)
-    group, version = group_version_of(path) or ("", "")
+    found = group_version_of(path)
+    group, version = found or ("", "")
     rest = path.strip("/").split("/")[3 if group else 2 :]
-    if not rest:
+    if found is None or not rest:
         return Question(user=user, verb=verb, path=path)
     watching = rest[0] == "watch" and len(rest) > 1
     if watching:

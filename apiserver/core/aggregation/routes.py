@@ -30,6 +30,10 @@ class Servers(msgspec.Struct, frozen=True):
         """The name that their certificate must be for."""
         return f"{self.service}.{self.namespace}.svc"
 
+    @property
+    def origin(self) -> str:
+        return f"https://{self.host}:{self.port}"
+
 
 class Route(msgspec.Struct, frozen=True):
     """An APIService that names a Service. `uid` tells it from another one of its name."""
