@@ -6,7 +6,7 @@ an APIService changes → routes and priorities anew → checks begin and end �
 import asyncio
 import logging
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn
 
 from aiohttp import web
@@ -51,9 +51,9 @@ class Aggregation:
         self._carrying = Carrying(api.authorizer, api.lines, reach)
         self._checking = Checking(api, reader, reach, clock, rng, self._count)
         self._changed = asyncio.Event()
-        self._known: tuple[APIService, ...] = ()
+        self.known: Sequence[APIService] = ()
         self.routes: Mapping[GroupVersion, Route] = {}
-        self.priorities: Mapping[GroupVersion, Priority] = {}
+        self._priorities: Mapping[GroupVersion, Priority] = {}
         self.generation = 0
         """Grows whenever anything that is said of aggregated APIs may have changed."""
         self.reach = reach
@@ -69,6 +69,10 @@ class Aggregation:
             group.create_task(forever(work, "follow"), name="aggregation/follow")
             await self._keep_up(group)
         raise AssertionError("unreachable")
+
+    def table_changed(self) -> None:
+        """What this server serves itself has changed: bring the APIServices in line at once."""
+        self._changed.set()
 
     def find(self, path: str) -> Route | None:
         """Whom the requests for a path belong to; None for this server itself."""
@@ -97,7 +101,7 @@ class Aggregation:
 
     def unavailable(self) -> list[str]:
         """The APIServices that are not available, by name."""
-        return [each.metadata.name for each in self._known if not is_available(each.status.conditions)]
+        return [each.metadata.name for each in self.known if not is_available(each.status.conditions)]
 
     def _count(self) -> None:
         self.generation += 1
@@ -106,9 +110,9 @@ class Aggregation:
         known = tuple(codec.decode(APIService, each.data) for each in self._reader.view(API_SERVICES))
         routes = {route.group_version: route for each in known if (route := route_of(each)) is not None}
         ranks = priorities(self.served(), known)
-        if (routes, ranks) != (self.routes, self.priorities):
+        if (routes, ranks) != (self.routes, self._priorities):
             self._count()
-        self._known, self.routes, self.priorities = known, routes, ranks
+        self.known, self.routes, self._priorities = known, routes, ranks
 
     async def _keep_up(self, group: asyncio.TaskGroup) -> NoReturn:
         starting = True
@@ -118,7 +122,7 @@ class Aggregation:
             self._checking.settle(group, self.routes.values())
             pause_s = PERIOD_S
             try:
-                await self._put_in_line(upkeep(self.served(), self._known, starting=starting))
+                await self._put_in_line(upkeep(self.served(), self.known, starting=starting))
                 await self._state_local()
                 starting = False
             except ApiError as error:
@@ -147,6 +151,6 @@ class Aggregation:
 
     async def _state_local(self) -> None:
         """What is local, or has become so, is available."""
-        for each in self._known:
+        for each in self.known:
             if each.spec.service is None and not says(each.status.conditions, LOCAL):
                 await write_verdict(self._api, self._reader, each.metadata.name, each.metadata.uid, LOCAL, self._clock)

@@ -86,7 +86,7 @@ class RestDoor:
         self._clock = clock
         self._rng = rng
         self._last_requests_s = last_requests_s
-        self._about = About(table, Health(checks, {"shutdown": self._not_stopping}), api.metrics, clock)
+        self._about = About(table, aggregation, Health(checks, {"shutdown": self._not_stopping}), api.metrics, clock)
         self._runner: web.ServerRunner | None = None
         self._stopping = asyncio.Event()
 
