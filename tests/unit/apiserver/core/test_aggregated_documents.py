@@ -160,9 +160,17 @@ def test_foreign_openapi_is_taken_in() -> None:
     assert gnostic.encode(found)
 
 
-def test_servers_that_say_the_same_share_it() -> None:
-    taken = openapi.taken(json.dumps(FOREIGN).encode(), ["/apis/g/v1"])
-    assert openapi.merged(OWN, [taken, taken]) == openapi.merged(OWN, [taken])
+def test_several_servers_keep_apart_what_differs() -> None:
+    other = json.loads(json.dumps(FOREIGN).replace("/apis/g/v1/", "/apis/h/v1/"))
+    other["definitions"]["Thing"]["description"] = "Of the other server."
+    bodies = [(json.dumps(FOREIGN), "/apis/g/v1"), (json.dumps(other), "/apis/h/v1")]
+    found = openapi.merged(OWN, [openapi.taken(body.encode(), [place]) for body, place in bodies])
+    assert set(found["definitions"]) == {"Meta", "Meta_v2", "Same", "Thing", "Thing_v2"}
+    second = found["definitions"]["Thing_v2"]
+    assert (second["description"], second["properties"]["more"]["items"]) == ("Of the other server.", reference("Thing_v2"))
+    assert second["properties"]["meta"] == reference("Meta_v2")
+    answer = found["paths"]["/apis/h/v1/things"]["get"]["responses"]["200"]
+    assert answer["schema"] == reference("Thing_v2")
 
 
 def test_nobody_displaces_what_this_server_says() -> None:
