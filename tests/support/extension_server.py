@@ -62,7 +62,16 @@ _SCHEMA: Plain = {
     },
     "x-kubernetes-group-version-kind": [{"group": GROUP, "version": VERSION, "kind": "Flunder"}],
 }
-_META: Plain = {"description": "Another idea of metadata.", "type": "object", "properties": {"name": {"type": "string"}}}
+_WORDS: Plain = {"type": "object", "additionalProperties": {"type": "string"}}
+_META: Plain = {
+    "description": "Another idea of metadata.",
+    "type": "object",
+    "properties": {
+        **{name: {"type": "string"} for name in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")},
+        "labels": _WORDS,
+        "annotations": _WORDS,
+    },
+}
 
 
 class Got(NamedTuple):
