@@ -50,7 +50,8 @@ class Carrying:
         if not route.available:
             raise unavailable()
         protocol = _upgrade_of(request)
-        headers = [*headers_of(request, upgrade=bool(protocol)), *identity_headers(user.name, user.groups)]
+        identity = identity_headers(user.name, user.groups, user.uid, user.extra)
+        headers = [*headers_of(request, upgrade=bool(protocol)), *identity]
         endless = bool(protocol) or long_running(question)
         line = self._lines.line(flow_of(user), mutating=question.verb in _MUTATING)
         async with AsyncExitStack() as stack:

@@ -6,7 +6,7 @@ Source: the Kubernetes page "Configure the Aggregation Layer".
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from apimachinery import errors
 
@@ -20,13 +20,13 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$&'*+.^_`|~-]")
 
 
 def identity_headers(
-    name: str, groups: Iterable[str], uid: str = "", extra: Mapping[str, Iterable[str]] = {}
+    name: str, groups: Iterable[str], uid: str = "", extra: Iterable[tuple[str, Iterable[str]]] = ()
 ) -> list[tuple[str, str]]:
     """Raises ApiError (400) for a user whom no header can carry."""
     found = [(USER, name), *((GROUP, group) for group in groups)]
     if uid:
         found.append((UID, uid))
-    found += [(EXTRA_PREFIX + _escaped(key), value) for key, values in extra.items() for value in values]
+    found += [(EXTRA_PREFIX + _escaped(key), value) for key, values in extra for value in values]
     for header, value in found:
         if any(character < " " or character == "\x7f" for character in value):
             raise errors.bad_request(f"the value of {header} holds a control character, which no header can carry")

@@ -214,8 +214,8 @@ class _Switched(web.StreamResponse):
         await self._gone.wait()
 
 
-async def test_a_failed_upgrade_closes_the_connection(setting: Setting) -> None:
-    """CVE-2018-1002105: nothing that the client sends afterwards reaches the server, which believes our headers."""
+async def test_cve_2018_1002105_a_failed_upgrade_closes_the_connection(setting: Setting) -> None:
+    """Nothing that the client sends afterwards reaches the server, which believes our headers."""
     setting.extension.answer = lambda request: web.Response(status=403, text="no") if "exec" in request.path else None
     second = f"GET {FLUNDERS}/second HTTP/1.1\r\nHost: b\r\nX-Remote-User: system:admin\r\n\r\n".encode()
     reader, writer = await raw_upgrade(setting, "GET", "websocket", second)
@@ -228,8 +228,7 @@ async def test_a_failed_upgrade_closes_the_connection(setting: Setting) -> None:
 
 @pytest.mark.parametrize("upgrade", [False, True], ids=["a request", "an upgrade"])
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
-async def test_redirects_are_neither_followed_nor_relayed(setting: Setting, code: int, upgrade: bool) -> None:
-    """CVE-2022-3172, CVE-2020-8559."""
+async def test_cve_2022_3172_cve_2020_8559_redirects_are_not_relayed(setting: Setting, code: int, upgrade: bool) -> None:
     away = {"Location": f"https://127.0.0.1:{setting.extension.port}/stolen"}
     setting.extension.answer = lambda request: web.Response(status=code, headers=away) if "away" in request.path else None
     headers = {"Connection": "Upgrade", "Upgrade": "websocket"} if upgrade else {}

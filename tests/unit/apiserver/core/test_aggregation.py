@@ -158,7 +158,7 @@ def test_only_plain_paths_are_carried(path: str, raw: str, plain: bool) -> None:
 
 
 def test_identity_headers() -> None:
-    extra = {"Scopes": ["a", "b"], "example.com/50%": ["x"]}
+    extra = (("Scopes", ("a", "b")), ("example.com/50%", ("x",)))
     assert identity.identity_headers("jane", ("g1", "g2"), "u-1", extra) == [
         ("X-Remote-User", "jane"),
         ("X-Remote-Group", "g1"),
