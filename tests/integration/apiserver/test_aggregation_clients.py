@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from kubernetes import client
 
 from apimachinery import kinds
@@ -90,3 +91,59 @@ async def test_the_python_client(setting: Setting) -> None:
     listed = await asyncio.to_thread(use)
     assert [each["bounce"] for each in listed["items"]] == [2]
     await setting.until(f"{support.ROOT}/flunders", lambda status, _: status == 404)
+
+
+METRICS = "/apis/metrics.k8s.io/v1beta1"
+_USED = {"timestamp": "2026-01-01T00:00:00Z", "window": "30s"}
+_ANSWERS: dict[str, Any] = {
+    METRICS: {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": "metrics.k8s.io/v1beta1",
+        "resources": [
+            {"name": "nodes", "singularName": "", "namespaced": False, "kind": "NodeMetrics", "verbs": ["get", "list"]},
+            {"name": "pods", "singularName": "", "namespaced": True, "kind": "PodMetrics", "verbs": ["get", "list"]},
+        ],
+    },
+    f"{METRICS}/nodes": {
+        "kind": "NodeMetricsList",
+        "apiVersion": "metrics.k8s.io/v1beta1",
+        "metadata": {},
+        "items": [{"metadata": {"name": "n1"}, **_USED, "usage": {"cpu": "250m", "memory": "512Mi"}}],
+    },
+    f"{METRICS}/namespaces/default/pods": {
+        "kind": "PodMetricsList",
+        "apiVersion": "metrics.k8s.io/v1beta1",
+        "metadata": {},
+        "items": [
+            {
+                "metadata": {"name": "wardle", "namespace": "default"},
+                **_USED,
+                "containers": [{"name": "c", "usage": {"cpu": "7m", "memory": "3Mi"}}],
+            }
+        ],
+    },
+}
+
+
+async def test_top_by_a_metrics_server(setting: Setting, kubectl: Kubectl) -> None:
+    """metrics.k8s.io is nobody's but its APIService's."""
+    assert "Metrics API not available" in (await kubectl("top", "node")).err
+
+    def measured(request: web.BaseRequest) -> web.StreamResponse | None:
+        answer = _ANSWERS.get(request.path)
+        return None if answer is None else web.json_response(answer)
+
+    setting.extension.answer = measured
+    node = await setting.client.get(kinds.Node, "n1")
+    node.status.capacity = node.status.allocatable = {"cpu": "1", "memory": "1Gi"}
+    await setting.client.update_status(node)
+    name = "v1beta1.metrics.k8s.io"
+    await setting.client.create(support.api_service(setting.ca, group="metrics.k8s.io", version="v1beta1"))
+    await setting.condition(lambda condition: condition["reason"] == "Passed", name)
+    await setting.until(f"{METRICS}/nodes", lambda status, _: status == 200)
+    nodes = (await kubectl("top", "node", "--no-headers")).out.split()
+    assert nodes == ["n1", "250m", "25%", "512Mi", "50%"]
+    pods = (await kubectl("top", "pod", "--no-headers")).out.split()
+    assert pods == ["wardle", "7m", "3Mi"]
+    assert setting.extension.got(f"{METRICS}/nodes")[-1].headers["x-remote-user"] == ["kubernetes-admin"]
