@@ -21,7 +21,7 @@ from apiserver.aggregation import Aggregation, ProxyClient
 from apiserver.aggregation.servers import Reach
 from apiserver.bootstrap import bootstrap
 from apiserver.cache import WatchCache
-from apiserver.chain import AllowAuthenticated, Api
+from apiserver.chain import Api
 from apiserver.config import ApiServerConfiguration, KubeletClientConfig, LimitsConfig, RequestHeaderConfig, StorageConfig
 from apiserver.core.aggregation.identity import published
 from apiserver.core.allocation import address_range, address_text, port_range
@@ -37,10 +37,12 @@ from apiserver.metrics import Metrics
 from apiserver.ports import Nodes
 from apiserver.registry.admission import Admission
 from apiserver.registry.applying import Applies
+from apiserver.registry.authorizing import RoleAuthorizer
 from apiserver.registry.connecting import Connections
 from apiserver.registry.evictions import Evictions
 from apiserver.registry.objects import Objects
 from apiserver.registry.pods import Pods
+from apiserver.registry.privileges import Privileges
 from apiserver.registry.quotas import Quotas
 from apiserver.registry.reading import Reading
 from apiserver.registry.reviews import Reviews
@@ -126,12 +128,14 @@ class Assembly:
         )
         reading = Reading(storage, self.caches, keys)
         store = ObjectStore(storage, keys, reading)
+        authorizer = RoleAuthorizer(reading)
         objects = Objects(
             store,
             STRATEGIES,
             Admission(reading, settings.default_toleration_s),
             {SERVICES: self.allocator},
             Quotas(store, clock),
+            Privileges(authorizer),
             clock=clock,
             rng=rng,
             event_ttl_s=settings.event_ttl_s,
@@ -139,7 +143,6 @@ class Assembly:
         applies = Applies(objects)
         connections = Connections(store, nodes, clock, rng)
         limits = settings.limits
-        authorizer = AllowAuthenticated()
         self.api = Api(
             authorizer=authorizer,
             lines=Lines(

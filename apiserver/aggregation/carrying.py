@@ -21,12 +21,13 @@ from apimachinery.errors import ApiError, Reason
 from apiserver.aggregation.servers import Reach, unavailable, url_of
 from apiserver.core.access import Question
 from apiserver.core.aggregation.identity import identity_headers
-from apiserver.core.aggregation.paths import long_running, question_of, refusal, require_plain
+from apiserver.core.aggregation.paths import long_running, question_of, require_plain
 from apiserver.core.aggregation.routes import Route
 from apiserver.core.request import User, Verb
 from apiserver.doors.proxying import headers_of, relay, send, upgraded
 from apiserver.flow import Lines, flow_of
 from apiserver.ports import Authorizer
+from apiserver.registry.authorizing import refused
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class Carrying:
     def _allow(self, question: Question) -> None:
         decision = self._authorizer.decide(question)
         if not decision.allowed:
-            raise refusal(question, decision.reason)
+            raise refused(question, decision)
 
 
 _MUTATING = frozenset(str(verb) for verb in Verb if verb.mutating)

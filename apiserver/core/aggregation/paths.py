@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from urllib.parse import unquote
 
 from apimachinery import errors
-from apimachinery.errors import ApiError
 from apiserver.core.access import Question
 from apiserver.core.parameters import parse_boolean
 from apiserver.core.request import User
@@ -85,14 +84,3 @@ def question_of(user: User, method: str, path: str, query: Mapping[str, str]) ->
 def long_running(question: Question) -> bool:
     """Whether an answer may take for ever to begin or to end: watches and streams."""
     return question.verb == "watch" or question.subresource in _STREAMING_SUBRESOURCES
-
-
-def refusal(question: Question, reason: str) -> ApiError:
-    """403 for what is not allowed."""
-    name, what = question.user.name, f'{question.verb} path "{question.path}"'
-    if not question.path:
-        resource = f"{question.resource}/{question.subresource}" if question.subresource else question.resource
-        scope = f'in the namespace "{question.namespace}"' if question.namespace else "at the cluster scope"
-        what = f'{question.verb} resource "{resource}" in API group "{question.group}" {scope}'
-    detail = f'User "{name}" cannot {what}'
-    return errors.forbidden(question.resource, question.name, f"{detail}: {reason}" if reason else detail, group=question.group)

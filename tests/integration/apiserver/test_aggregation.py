@@ -19,6 +19,7 @@ from apiserver.adapters import GrpcNodes
 from apiserver.aggregation import ProxyClient
 from apiserver.app import Settings
 from apiserver.core.access import Decision, Question
+from apiserver.core.request import User
 from apiserver.doors.rest import DRAIN_S
 from tests.support import extension_server as support
 from tests.support.apiserver import RunningServer, real_api_server
@@ -106,6 +107,7 @@ async def setting(unregistered: Setting) -> Setting:
 
 async def test_requests_are_carried_and_say_who_asks(setting: Setting) -> None:
     groups = ("tenants", "ops")
+    await grant(setting, "tenants")
     async with setting.server.session(setting.server.ca.client("jane", groups)) as session:
         spoofed = {"X-Remote-User": "admin", "X-Remote-Group": "system:masters", "X-Remote-Extra-Scopes": "all"}
         secret = {"Authorization": "Bearer secret", "Impersonate-User": "admin", "X-Remote-Uid": "0", "X-Own": "kept"}
@@ -122,6 +124,31 @@ async def test_requests_are_carried_and_say_who_asks(setting: Setting) -> None:
     assert not {"authorization", "impersonate-user", "x-remote-uid", "x-remote-extra-scopes"} & got.headers.keys()
     (first, *_) = setting.kubelet.forwards
     assert (first.pod.pod, first.port) == (support.SERVICE, support.PORT)
+
+
+async def grant(setting: Setting, group: str) -> None:
+    """Let a group list flunders in the default namespace, and wait until it may."""
+    meta = kinds.ObjectMeta(name="flunders", namespace="default")
+    rule = kinds.PolicyRule(api_groups=[support.GROUP], resources=["flunders"], verbs=["list"])
+    await setting.client.create(kinds.Role(metadata=meta, rules=[rule]))
+    subject = kinds.Subject(kind="Group", name=group, api_group="rbac.authorization.k8s.io")
+    role = kinds.RoleRef(kind="Role", name="flunders", api_group="rbac.authorization.k8s.io")
+    await setting.client.create(kinds.RoleBinding(metadata=meta, role_ref=role, subjects=[subject]))
+    question = Question(
+        user=User("x", (group,)), verb="list", group=support.GROUP, version="v1", resource="flunders", namespace="default"
+    )
+    while not setting.server.assembly.api.authorizer.decide(question).allowed:  # noqa: ASYNC110 - there is no event to wait for
+        await asyncio.sleep(0.01)
+
+
+async def test_who_holds_no_role_gets_nothing(setting: Setting) -> None:
+    await grant(setting, "tenants")
+    url = setting.server.url
+    async with setting.server.session(setting.server.ca.client("jane", ("tenants",))) as session:
+        for path, code in ((FLUNDERS, 200), (f"{FLUNDERS}/a", 403), (f"{ROOT}/flunders", 403), (ROOT, 200)):
+            async with session.get(url + path) as answer:
+                assert answer.status == code, path
+    assert [each.path for each in setting.extension.carried] == [FLUNDERS, ROOT]
 
 
 async def test_objects_come_and_go(setting: Setting) -> None:
