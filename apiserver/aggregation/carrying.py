@@ -21,7 +21,7 @@ from apimachinery.errors import ApiError, Reason
 from apiserver.aggregation.servers import Reach, unavailable, url_of
 from apiserver.core.access import Question
 from apiserver.core.aggregation.identity import identity_headers
-from apiserver.core.aggregation.paths import long_running, question_of, require_plain
+from apiserver.core.aggregation.paths import long_running, question_of, require_plain, require_single
 from apiserver.core.aggregation.routes import Route
 from apiserver.core.request import User, Verb
 from apiserver.doors.proxying import headers_of, relay, send, upgraded
@@ -46,6 +46,7 @@ class Carrying:
         """Raises ApiError: 400, 403, 405, 429, 502, 503 and 504."""
         raw_path, _, query = request.raw_path.partition("?")
         require_plain(request.path, raw_path)
+        require_single(request.query.keys())
         question = question_of(user, request.method, request.path, request.query)
         self._allow(question)
         if not route.available:

@@ -4,10 +4,12 @@ The rules are those of all API paths: `namespaces/NS/RESOURCE/NAME/SUBRESOURCE` 
 of old clients included. Source: the Kubernetes page "Authorization", section "Determine the Request Verb".
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from urllib.parse import unquote
 
-from apimachinery import errors
+from apimachinery import errors, fields
+from apimachinery.fields import FieldSelectorError
 from apiserver.core.access import Question
 from apiserver.core.parameters import parse_boolean
 from apiserver.core.request import User
@@ -21,6 +23,7 @@ _VERBS = {
     "PATCH": "patch",
     "DELETE": "delete",
 }
+_ABOUT_MANY = ("list", "watch", "deletecollection")
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
 _STREAMING_SUBRESOURCES = ("attach", "exec", "log", "portforward", "proxy")
 
@@ -69,6 +72,8 @@ def question_of(user: User, method: str, path: str, query: Mapping[str, str]) ->
         verb = "watch" if parse_boolean(query.get("watch")) else "list"
     elif verb == "delete" and not name:
         verb = "deletecollection"
+    if verb in _ABOUT_MANY and not name:
+        name = _selected_name(query.get("fieldSelector", ""))
     return Question(
         user=user,
         verb="watch" if watching else verb,
@@ -81,6 +86,22 @@ def question_of(user: User, method: str, path: str, query: Mapping[str, str]) ->
     )
 
 
+def require_single(parameters: Iterable[str]) -> None:
+    """Raise ApiError (400) for a parameter that decides what is asked and stands twice: servers differ in which one counts."""
+    for name, count in Counter(parameters).items():
+        if count > 1 and name in ("watch", "fieldSelector"):
+            raise errors.bad_request(f"the parameter {name} may be given once only")
+
+
 def long_running(question: Question) -> bool:
     """Whether an answer may take for ever to begin or to end: watches and streams."""
     return question.verb == "watch" or question.subresource in _STREAMING_SUBRESOURCES
+
+
+def _selected_name(selector: str) -> str:
+    """The name that a field selector leaves, "" if it leaves several: who may see one object may list it by itself."""
+    try:
+        requirements = fields.parse(selector).requirements
+    except FieldSelectorError:
+        return ""
+    return next((each.value for each in requirements if each.path == "metadata.name" and not each.negated), "")

@@ -85,6 +85,10 @@ ROOT = "/apis/g.example.com/v1"
         ("GET", f"{ROOT}/namespaces/n/things", {}, ("list", "things", "", "n", "")),
         ("GET", f"{ROOT}/namespaces/n/things", {"watch": "1"}, ("watch", "things", "", "n", "")),
         ("GET", f"{ROOT}/namespaces/n/things", {"watch": "false"}, ("list", "things", "", "n", "")),
+        ("GET", f"{ROOT}/things", {"fieldSelector": "metadata.name=a,x=y"}, ("list", "things", "", "", "a")),
+        ("GET", f"{ROOT}/things", {"fieldSelector": "metadata.name!=a"}, ("list", "things", "", "", "")),
+        ("GET", f"{ROOT}/things", {"fieldSelector": "metadata.name"}, ("list", "things", "", "", "")),
+        ("DELETE", f"{ROOT}/things", {"fieldSelector": "metadata.name=a"}, ("deletecollection", "things", "", "", "a")),
         ("GET", f"{ROOT}/namespaces/n/things/a", {"watch": "true"}, ("get", "things", "", "n", "a")),
         ("HEAD", f"{ROOT}/namespaces/n/things/a/", {}, ("get", "things", "", "n", "a")),
         ("PUT", f"{ROOT}/namespaces/n/things/a/status", {}, ("update", "things", "status", "n", "a")),
@@ -155,6 +159,14 @@ def test_only_plain_paths_are_carried(path: str, raw: str, plain: bool) -> None:
     with pytest.raises(ApiError) as caught:
         paths.require_plain(path, raw)
     assert caught.value.code == 400
+
+
+def test_what_decides_stands_once() -> None:
+    paths.require_single(["watch", "labelSelector", "labelSelector", "fieldSelector"])
+    for twice in ("watch", "fieldSelector"):
+        with pytest.raises(ApiError) as caught:
+            paths.require_single([twice, "x", twice])
+        assert caught.value.code == 400
 
 
 def test_identity_headers() -> None:
