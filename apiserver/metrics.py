@@ -86,6 +86,10 @@ class Metrics:
             histogram = self._histograms[labels] = self._durations.labels(*labels)
         histogram.observe(seconds)
 
+    def observe_carried(self, verb: str, group: str, code: int) -> None:
+        """Note one request that an aggregated API server answered, or should have; its resources are not known here."""
+        self._requests.labels(verb, group, "", "", str(code)).inc()
+
     def observe_storage(self, operation: str, seconds: float, failed: bool) -> None:
         """Note one call of the storage."""
         histogram = self._storage_children.get(operation)

@@ -23,7 +23,7 @@ from apiserver.aggregation.servers import Reach
 from apiserver.bootstrap import SERVER
 from apiserver.chain import Api
 from apiserver.core.aggregation.availability import LOCAL, is_available, says
-from apiserver.core.aggregation.ordering import GroupVersion, Priority, Upkeep, upkeep
+from apiserver.core.aggregation.ordering import OWN_GROUP, GroupVersion, Priority, Upkeep, upkeep
 from apiserver.core.aggregation.paths import group_version_of
 from apiserver.core.aggregation.routes import Route, priorities, route_of
 from apiserver.core.request import Request, User, Verb
@@ -48,7 +48,7 @@ class Aggregation:
         self._table = table
         self._reader = reader
         self._clock = clock
-        self._carrying = Carrying(api.authorizer, api.lines, reach)
+        self._carrying = Carrying(api.authorizer, api.lines, reach, api.metrics)
         self._checking = Checking(api, reader, reach, clock, rng, self._count)
         self._changed = asyncio.Event()
         self.known: Sequence[APIService] = ()
@@ -109,6 +109,7 @@ class Aggregation:
     def _reload(self) -> None:
         known = tuple(codec.decode(APIService, each.data) for each in self._reader.view(API_SERVICES))
         routes = {route.group_version: route for each in known if (route := route_of(each)) is not None}
+        routes = {key: route for key, route in routes.items() if key[0] != OWN_GROUP}  # or nobody could take it back
         ranks = priorities(self.served(), known)
         if (routes, ranks) != (self.routes, self._priorities):
             self._count()

@@ -26,6 +26,7 @@ from apiserver.core.aggregation.routes import Route
 from apiserver.core.request import User, Verb
 from apiserver.doors.proxying import headers_of, relay, send, upgraded
 from apiserver.flow import Lines, flow_of
+from apiserver.metrics import Metrics
 from apiserver.ports import Authorizer
 from apiserver.registry.authorizing import refused
 
@@ -37,21 +38,38 @@ ANSWER_TIMEOUT_S = 60.0
 class Carrying:
     """The way of one request."""
 
-    def __init__(self, authorizer: Authorizer, lines: Lines, reach: Reach) -> None:
+    def __init__(self, authorizer: Authorizer, lines: Lines, reach: Reach, metrics: Metrics) -> None:
         self._authorizer = authorizer
         self._lines = lines
         self._reach = reach
+        self._metrics = metrics
 
     async def carry(self, request: web.BaseRequest, user: User, route: Route, stopping: asyncio.Event) -> web.StreamResponse:
         """Raises ApiError: 400, 403, 405, 429, 502, 503 and 504."""
-        raw_path, _, query = request.raw_path.partition("?")
-        require_plain(request.path, raw_path)
+        require_plain(request.path, request.raw_path.partition("?")[0])
         require_single(request.query.keys())
         question = question_of(user, request.method, request.path, request.query)
-        self._allow(question)
-        if not route.available:
-            raise unavailable()
-        protocol = _upgrade_of(request)
+        code = 500
+        try:
+            self._allow(question)
+            if not route.available:
+                raise unavailable()
+            response = await self._carry(request, question, route, stopping)
+            code = response.status
+            return response
+        except asyncio.CancelledError:
+            code = 499
+            raise
+        except ApiError as error:
+            code = error.code
+            raise
+        finally:
+            self._metrics.observe_carried(question.verb, route.group, code)
+
+    async def _carry(
+        self, request: web.BaseRequest, question: Question, route: Route, stopping: asyncio.Event
+    ) -> web.StreamResponse:
+        user, protocol = question.user, _upgrade_of(request)
         identity = identity_headers(user.name, user.groups, user.uid, user.extra)
         headers = [*headers_of(request, upgrade=bool(protocol)), *identity]
         endless = bool(protocol) or long_running(question)
@@ -59,6 +77,7 @@ class Carrying:
         async with AsyncExitStack() as stack:
             async with line.admitted(user.name):
                 session, end = await stack.enter_async_context(self._reach.open(route.servers))
+                raw_path, _, query = request.raw_path.partition("?")
                 url = url_of(route.servers, raw_path, query)
                 try:
                     async with asyncio.timeout(None if endless else ANSWER_TIMEOUT_S):

@@ -427,6 +427,27 @@ async def test_an_api_of_this_server_can_be_handed_over_and_comes_back(setting: 
         await setting.condition(lambda condition, wanted=wanted: condition["reason"] == wanted, "v1.batch")  # type: ignore[misc]
 
 
+async def test_api_services_themselves_are_never_handed_over(setting: Setting) -> None:
+    """Nobody could take that back."""
+    made = support.api_service(setting.ca, group="apiregistration.k8s.io")
+    await setting.client.create(made)
+    aggregation, path = setting.server.assembly.aggregation, "/apis/apiregistration.k8s.io/v1"
+    known = await setting.until(path, lambda *_: made.metadata.name in [each.metadata.name for each in aggregation.known])
+    assert known["resources"][0]["name"] == "apiservices"
+    assert (await setting.get(f"{path}/apiservices/{made.metadata.name}"))[1]["kind"] == "APIService"
+    assert not setting.extension.got(path)
+
+
+async def test_carried_requests_are_counted(setting: Setting) -> None:
+    await setting.get(FLUNDERS)
+    await setting.get(f"{FLUNDERS}/a")
+    async with setting.session.get(f"{setting.server.url}/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    for verb, code in (("list", 200), ("get", 404)):
+        labels = f'code="{code}",group="{support.GROUP}",resource="",subresource="",verb="{verb}"'
+        assert f"apiserver_request_total{{{labels}}} 1.0" in lines
+
+
 async def test_the_server_stops_while_a_watch_runs(tmp_path: Path) -> None:
     """It does not wait for a watch that nobody but the extension server could end."""
     loop = asyncio.get_running_loop()
