@@ -312,6 +312,17 @@ VOLUME_ATTRIBUTES_CLASSES = _storage("volumeattributesclasses", kinds.VolumeAttr
 CSI_DRIVERS = _storage("csidrivers", kinds.CSIDriver)
 CSI_NODES = _storage("csinodes", kinds.CSINode)
 CSI_STORAGE_CAPACITIES = _storage("csistoragecapacities", kinds.CSIStorageCapacity, namespaced=True)
+API_SERVICES = Resource(
+    "apiregistration.k8s.io",
+    "v1",
+    "apiservices",
+    "APIService",
+    kinds.APIService,
+    namespaced=False,
+    singular="apiservice",
+    categories=("api-extensions",),
+    subresources=("status",),
+)
 
 
 def _admission(plural: str, cls: type[Object], **more: object) -> Resource:
@@ -379,6 +390,7 @@ RESOURCES: tuple[Resource, ...] = (
     MUTATING_ADMISSION_POLICY_BINDINGS,
     VALIDATING_WEBHOOK_CONFIGURATIONS,
     MUTATING_WEBHOOK_CONFIGURATIONS,
+    API_SERVICES,
 )
 """Rows whose objects are stored: what caches, controllers and clean-ups go through."""
 

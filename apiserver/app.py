@@ -24,6 +24,8 @@ from apimachinery.resources import (
     ResourceTable,
 )
 from apiserver.adapters import GrpcNodes
+from apiserver.aggregation import Aggregation, ProxyClient
+from apiserver.aggregation.servers import Reach
 from apiserver.backends import HttpsBackends
 from apiserver.bootstrap import bootstrap
 from apiserver.cache import WatchCache
@@ -32,9 +34,11 @@ from apiserver.config import (
     ApiServerConfiguration,
     KubeletClientConfig,
     LimitsConfig,
+    RequestHeaderConfig,
     ServiceAccountConfig,
     StorageConfig,
 )
+from apiserver.core.aggregation.identity import published
 from apiserver.core.allocation import address_range, address_text, port_range
 from apiserver.core.indexing import index_for
 from apiserver.core.keys import KeySpace
@@ -111,6 +115,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     watch_history_changes: int = 8_192
     limits: LimitsConfig = LimitsConfig()
     tokens: TokenKeys | None = None
+    proxy_client: ProxyClient | None = None
+    """Who this server is to aggregated API servers."""
+    authentication: Mapping[str, str] = {}
+    """What extension API servers read to recognise clients; see `core.aggregation.identity.published`."""
 
 
 class Assembly:
@@ -188,6 +196,7 @@ class Assembly:
             event_ttl_s=settings.event_ttl_s,
         )
         applies = Applies(objects)
+        connections = Connections(store, nodes, clock, rng)
         limits = settings.limits
         given = settings.tokens
         self.tokens: Tokens = NoTokens()
@@ -216,6 +225,8 @@ class Assembly:
             metrics=self.metrics,
             clock=clock,
         )
+        reach = Reach(connections, nodes, settings.proxy_client)
+        self.aggregation = Aggregation(self.api, table, reading, reach, clock=clock, rng=rng)
 
         self.metrics.before_exposition(self._sample)
 
@@ -250,6 +261,9 @@ class Assembly:
         for row, cache in self.caches.items():
             self.metrics.cache_revision.labels(row.group, row.plural).set(cache.revision)
             self.metrics.watchers.labels(row.group, row.plural).set(cache.watcher_count)
+        self.metrics.unavailable_api_services.clear()
+        for name in self.aggregation.unavailable():
+            self.metrics.unavailable_api_services.labels(name).set(1)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -278,8 +292,11 @@ class Assembly:
                         advertise_address=settings.advertise_address,
                         port=settings.advertise_port,
                         accounts=settings.tokens is not None,
+                        authentication=settings.authentication,
                     )
                     self.webhooks.open()
+                    self.aggregation.start()
+                    tasks.append(group.create_task(forever(self.aggregation.run(), "aggregation"), name="aggregation"))
                     yield
                     await self.api.drain()
                 finally:
@@ -305,6 +322,7 @@ class Doors:
             assembly.nodes,
             assembly.checks(),
             assembly.tokens,
+            assembly.aggregation,
             clock=assembly.clock,
             rng=assembly.rng,
             openid=assembly.openid(),
@@ -368,6 +386,8 @@ async def serve(config: ApiServerConfiguration, stop: asyncio.Event) -> None:
         default_toleration_s=config.default_toleration_seconds,
         limits=config.limits,
         tokens=token_keys(config.service_account) if config.service_account is not None else None,
+        proxy_client=_proxy_client(config.request_header),
+        authentication=_authentication(config),
     )
     sockets = [listening_socket(config.rest.address, config.rest.port)]
     sockets += [_inherited(number) for number in config.rest.listen_fds]
@@ -405,6 +425,16 @@ def _inherited(number: int) -> socket.socket:
     inherited = socket.socket(fileno=number)
     inherited.setblocking(False)
     return inherited
+
+
+def _proxy_client(config: RequestHeaderConfig) -> ProxyClient | None:
+    return ProxyClient(Path(config.cert_file), Path(config.key_file)) if config.cert_file else None
+
+
+def _authentication(config: ApiServerConfiguration) -> Mapping[str, str]:
+    headers = config.request_header
+    request_header_ca = _read(Path(headers.ca_file)).decode() if headers.ca_file else ""
+    return published(_read(Path(config.tls.client_ca_file)).decode(), request_header_ca, headers.allowed_names)
 
 
 def _storage(config: StorageConfig) -> Storage:

@@ -1,12 +1,13 @@
 """What must exist before anybody else can work: the cluster's own namespaces, with the accounts of pods in them where pods need
-one; the priority classes of its own pods; the default roles and who holds them; the `kubernetes` Service with its endpoints.
+one; the priority classes of its own pods; the default roles and who holds them; the `kubernetes` Service with its endpoints;
+and what extension API servers need to recognise clients.
 
 All of it goes through the handler chain as any request does, by the server's own user. What is there already is left as it
-is, but for the endpoints, which always name this server's address, and for default roles and bindings that have lost something
-of what they need, unless their annotation `rbac.authorization.kubernetes.io/autoupdate` is "false"."""
+is, but for the endpoints, which always name this server's address, the certificates that count, and default roles and bindings
+that have lost something of what they need, unless their annotation `rbac.authorization.kubernetes.io/autoupdate` is "false"."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ from apimachinery.errors import ApiError
 from apimachinery.kinds import (
     ClusterRole,
     ClusterRoleBinding,
+    ConfigMap,
     EndpointAddress,
     Endpoints,
     EndpointSlice,
@@ -37,6 +39,7 @@ from apimachinery.resources import TABLE
 from apimachinery.service_accounts import DEFAULT
 from apiserver.chain import Api
 from apiserver.core import default_roles
+from apiserver.core.aggregation.identity import CONFIG_MAP, CONFIG_MAP_NAMESPACE
 from apiserver.core.request import Document, Request, User, Verb
 from apiserver.strategy.scheduling import SYSTEM_CLASSES
 
@@ -47,7 +50,15 @@ AnyBinding = TypeVar("AnyBinding", RoleBinding, ClusterRoleBinding)
 _LABELS = {"component": "apiserver", "provider": "kubernetes"}
 
 
-async def bootstrap(api: Api, *, service_address: str, advertise_address: str, port: int, accounts: bool = False) -> None:
+async def bootstrap(
+    api: Api,
+    *,
+    service_address: str,
+    advertise_address: str,
+    port: int,
+    authentication: Mapping[str, str],
+    accounts: bool = False,
+) -> None:
     """Create what is missing; raises ApiError when the storage does not let it."""
     async with asyncio.TaskGroup() as group:  # the storage commits what comes together as one
         for name in NAMESPACES:
@@ -68,6 +79,14 @@ async def bootstrap(api: Api, *, service_address: str, advertise_address: str, p
         group.create_task(_ensure(api, kubernetes_service(service_address, port)))
         for obj in (kubernetes_endpoints(advertise_address, port), kubernetes_slice(advertise_address, port)):
             group.create_task(_ensure(api, obj, completed=lambda _, wanted: wanted))
+        if authentication:
+            config = authentication_config(authentication)
+            group.create_task(_ensure(api, config, completed=lambda _, wanted: wanted))
+
+
+def authentication_config(data: Mapping[str, str]) -> ConfigMap:
+    """How extension API servers recognise this server and its clients."""
+    return ConfigMap(metadata=ObjectMeta(name=CONFIG_MAP, namespace=CONFIG_MAP_NAMESPACE), data=dict(data))
 
 
 def priority_classes() -> list[PriorityClass]:

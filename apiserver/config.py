@@ -80,6 +80,18 @@ class ServiceAccountConfig(Section, frozen=True):
             raise ValueError("maxTokenExpirationSeconds must lie between an hour and 2^32 seconds")
 
 
+class RequestHeaderConfig(Section, frozen=True):
+    """The API server's own certificate towards aggregated API servers, which believe what it says of its users.
+
+    caFile: what that certificate is signed by, and allowedNames its common names: published for those servers.
+    """
+
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    allowed_names: list[str] = []
+
+
 class LimitsConfig(Section, frozen=True):
     """Requests at work and waiting, reads and writes apart, in each flow; a list without a limit counts as eight."""
 
@@ -104,3 +116,4 @@ class ApiServerConfiguration(Configuration, frozen=True):
     default_toleration_seconds: int = 5
     limits: LimitsConfig = LimitsConfig()
     service_account: ServiceAccountConfig | None = None
+    request_header: RequestHeaderConfig = RequestHeaderConfig()

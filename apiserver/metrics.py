@@ -46,6 +46,12 @@ class Metrics:
         self.cache_revision = Gauge(
             "apiserver_watch_cache_revision", "How far the watch cache is.", ("group", "resource"), registry=self.registry
         )
+        self.unavailable_api_services = Gauge(
+            "aggregator_unavailable_apiservice",
+            "APIServices that are not available.",
+            ("name",),
+            registry=self.registry,
+        )
         self._read_waits = Histogram(
             "apiserver_watch_cache_read_wait_seconds",
             "How long reads waited until the watch cache was as new as they asked.",
@@ -85,6 +91,10 @@ class Metrics:
         if histogram is None:
             histogram = self._histograms[labels] = self._durations.labels(*labels)
         histogram.observe(seconds)
+
+    def observe_carried(self, verb: str, group: str, code: int) -> None:
+        """Note one request that an aggregated API server answered, or should have; its resources are not known here."""
+        self._requests.labels(verb, group, "", "", str(code)).inc()
 
     def observe_storage(self, operation: str, seconds: float, failed: bool) -> None:
         """Note one call of the storage."""

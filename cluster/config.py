@@ -291,6 +291,12 @@ def _apiserver(node: NodeSpec, layout: Layout) -> dict[str, Any]:
             "issuer": f"https://kubernetes.default.svc.{constants.CLUSTER_DOMAIN}",
             "signingKeyFile": layout.key(pki.SERVICE_ACCOUNT),
         },
+        requestHeader={
+            "caFile": layout.certificate(pki.FRONT_PROXY_CA),
+            "certFile": layout.certificate(pki.FRONT_PROXY),
+            "keyFile": layout.key(pki.FRONT_PROXY),
+            "allowedNames": [pki.FRONT_PROXY],
+        },
         advertiseAddress=node.ip,
         eventTtlSeconds=EVENT_TTL_S,
         defaultTolerationSeconds=DEFAULT_TOLERATION_S,

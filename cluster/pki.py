@@ -1,9 +1,10 @@
 """Certificates of a local cluster: who signs whom, and for which names.
 
-Two authorities: the cluster's (API server, components, kubelets, the administrator) and etcd's own, so that a component's
-certificate never opens etcd. Keys are EC P-256 (RFC 5480), which cost well under a millisecond each. Every leaf has a
-key of its own; a client certificate's CN is its user and its O are its groups
-(https://kubernetes.io/docs/setup/best-practices/certificates/). Service-account tokens get a signing pair, not a certificate.
+Three authorities: the cluster's (API server, components, kubelets, the administrator); etcd's own, so that a component's
+certificate never opens etcd; and the front proxy's, whose one client, the API server, tells aggregated API servers who asks.
+Keys are EC P-256 (RFC 5480), which cost well under a millisecond each. Every leaf has a key of its own; a client certificate's
+CN is its user and its O are its groups (https://kubernetes.io/docs/setup/best-practices/certificates/). Service-account tokens
+get a signing pair, not a certificate.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ CLOCK_SKEW = datetime.timedelta(minutes=5)
 
 CLUSTER_CA = "ca"
 ETCD_CA = "etcd-ca"
+FRONT_PROXY_CA = "front-proxy-ca"
+FRONT_PROXY = "front-proxy-client"
 SERVICE_ACCOUNT = "sa"
 ADMIN = "admin"
 
@@ -69,11 +72,12 @@ def key_file(stem: str) -> str:
 
 
 def leaves(spec: ClusterSpec) -> tuple[Leaf, ...]:
-    """Every certificate of `spec`, apart from the two authorities."""
+    """Every certificate of `spec`, apart from the authorities."""
     service_names = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{CLUSTER_DOMAIN}")
     rows = [
         Leaf("apiserver-kubelet-client", "kube-apiserver-kubelet-client", organization="system:masters", client=True),
         Leaf("apiserver-etcd-client", "kube-apiserver-etcd-client", ETCD_CA, client=True),
+        Leaf(FRONT_PROXY, FRONT_PROXY, FRONT_PROXY_CA, client=True),
         Leaf("scheduler", "system:kube-scheduler", client=True),
         Leaf("controller_manager", "system:kube-controller-manager", client=True),
         Leaf("kube_proxy", "system:kube-proxy", client=True),
@@ -116,6 +120,7 @@ def generate(spec: ClusterSpec, now: datetime.datetime) -> Iterator[PemFile]:
     authorities = {
         CLUSTER_CA: new_authority(f"coxswain-{spec.name}", now),
         ETCD_CA: new_authority(f"coxswain-{spec.name}-etcd", now),
+        FRONT_PROXY_CA: new_authority(f"coxswain-{spec.name}-front-proxy", now),
     }
     for stem, authority in authorities.items():
         yield PemFile(certificate_file(stem), _pem(authority.certificate), private=False)

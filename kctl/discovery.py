@@ -1,6 +1,7 @@
 """Which resources the server has, found by asking it, so that kinds nobody here has a class for work like any other.
 
-Groups are asked for in the server's own order of preference and only until a name is found: `pods` costs one request.
+Groups are asked for in the server's own order of preference and only until a name is found: `pods` costs one request. Those
+that others serve for the server may not answer for a while; what is elsewhere is found all the same.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,8 @@ from typing import Any
 
 from kctl.errors import KctlError, StatusError
 from kctl.rest import RestClient
+
+SERVER_ERRORS = 500
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Discovery:
         self._client = client
         self._lists: dict[str, tuple[ResourceType, ...]] = {}
         self._group_versions: list[str] | None = None
+        self._unanswered: dict[str, StatusError] = {}
 
     def find(self, text: str) -> ResourceType:
         """The resource that `po`, `pod`, `pods`, `deploy.apps` or `deployments.v1.apps` names; raises KctlError."""
@@ -62,7 +66,13 @@ class Discovery:
                 named = name in (resource.plural, resource.singular, resource.kind.lower(), *resource.short_names)
                 if named and rest in ("", resource.group, f"{resource.version}.{resource.group}", resource.version):
                     return resource
-        raise KctlError(f'the server doesn\'t have a resource type "{text}"')
+        unknown = f'the server doesn\'t have a resource type "{text}"'
+        raise KctlError(f"{unknown}; {problem}" if (problem := self.unanswered()) else unknown)
+
+    def unanswered(self) -> str:
+        """What could not be read so far, in a sentence; "" when everything could."""
+        failed = ", ".join(f"{version}: {error}" for version, error in self._unanswered.items())
+        return f"unable to retrieve the complete list of server APIs: {failed}" if failed else ""
 
     def category(self, name: str) -> list[ResourceType]:
         """The members of a category such as `all`, one for each kind."""
@@ -100,7 +110,12 @@ class Discovery:
     def _each(self) -> Iterator[tuple[ResourceType, ...]]:
         yield self._list("v1")
         for api_version in self._groups():
-            yield self._list(api_version)
+            try:
+                yield self._list(api_version)
+            except StatusError as error:
+                if error.code < SERVER_ERRORS:
+                    raise
+                self._unanswered[api_version] = error
 
     def _groups(self) -> list[str]:
         if self._group_versions is None:

@@ -27,6 +27,13 @@ from apimachinery.kinds.admission_policies import (
     Validation,
     Variable,
 )
+from apimachinery.kinds.apiregistration import (
+    APIService,
+    APIServiceCondition,
+    APIServiceSpec,
+    APIServiceStatus,
+)
+from apimachinery.kinds.apiregistration import ServiceReference as APIServiceReference
 from apimachinery.kinds.apps import (
     ControllerRevision,
     DaemonSet,
@@ -476,6 +483,11 @@ from apimachinery.kinds.webhooks import (
 )
 
 __all__ = [
+    "APIService",
+    "APIServiceCondition",
+    "APIServiceReference",
+    "APIServiceSpec",
+    "APIServiceStatus",
     "AWSElasticBlockStoreVolumeSource",
     "Affinity",
     "AggregationRule",

@@ -10,6 +10,7 @@ from typing import Any
 from apimachinery.printing import (
     admission,
     admission_policies,
+    aggregation,
     autoscaling,
     batch,
     core,
@@ -76,6 +77,7 @@ SHAPES: dict[tuple[str, str], TableShape] = {
     ("storage.k8s.io", "CSIStorageCapacity"): storage.CSI_STORAGE_CAPACITY,
     ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): admission.WEBHOOK_CONFIGURATION,
     ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): admission.WEBHOOK_CONFIGURATION,
+    ("apiregistration.k8s.io", "APIService"): aggregation.API_SERVICE,
 }
 
 

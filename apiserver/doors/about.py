@@ -12,6 +12,8 @@ from aiohttp import web
 from apimachinery import errors
 from apimachinery.clock import Clock
 from apimachinery.resources import ResourceTable
+from apiserver.aggregation import Aggregation
+from apiserver.aggregation.describing import MergedDiscovery, MergedLibrary
 from apiserver.core.negotiation import DISCOVERY_FORMS, JSON, NO_FORMS, PLAIN, media_type, representation
 from apiserver.doors.discovery import VERSION, Discovery
 from apiserver.doors.health import Health
@@ -30,9 +32,17 @@ _YEAR = timedelta(days=365)
 class About:
     """Answers for one server."""
 
-    def __init__(self, table: ResourceTable, health: Health, metrics: Metrics, clock: Clock, openid: OpenId) -> None:
-        self._discovery = Discovery(table)
-        self._library = Library(table, VERSION["gitVersion"])
+    def __init__(
+        self,
+        table: ResourceTable,
+        aggregation: Aggregation,
+        health: Health,
+        metrics: Metrics,
+        clock: Clock,
+        openid: OpenId,
+    ) -> None:
+        self._discovery = MergedDiscovery(Discovery(table), aggregation)
+        self._library = MergedLibrary(Library(table, VERSION["gitVersion"]), aggregation)
         self._health = health
         self._metrics = metrics
         self._clock = clock

@@ -53,7 +53,7 @@ async def proxy(request: web.BaseRequest, wanted: Proxying, nodes: Nodes) -> web
         query_string=query,
         encoded=True,
     )
-    async with _backend(wanted, nodes) as (session, end):
+    async with backend(wanted, nodes) as (session, end):
         return await _exchange(request, session, end, url, prefix)
 
 
@@ -61,36 +61,53 @@ async def _exchange(
     request: web.BaseRequest, session: aiohttp.ClientSession, end: LocalEnd, url: URL, prefix: str
 ) -> web.StreamResponse:
     upgrading = _upgrade_of(request)
-    peer = request.transport.get_extra_info("peername") if request.transport is not None else None
-    headers = proxying.forwarded_headers(
-        [(name, value) for name, value in request.headers.items() if name.lower() != "expect"],
-        upgrade=bool(upgrading),
-        client=str(peer[0]) if isinstance(peer, tuple) else "",
-        path=request.raw_path.partition("?")[0],
-        host=request.headers.get("Host", ""),
-    )
-    try:
-        response = await session.request(
-            request.method,
-            url,
-            headers=headers,
-            data=request.content if request.body_exists and request.can_read_body and not upgrading else None,
-            allow_redirects=False,
-            skip_auto_headers=_AUTOMATIC,
-        )
-    except (aiohttp.ClientError, OSError) as error:
-        raise _unreachable(end.failure or error) from error
+    response = await send(request, session, end, url, headers_of(request, upgrade=bool(upgrading)), upgrade=bool(upgrading))
     try:
         if upgrading:
-            return await _upgraded(request, response, upgrading)
+            return await upgraded(request, response, upgrading)
         if response.status == 101:
             raise errors.api_error(502, Reason.INTERNAL_ERROR, "the backend switched protocols without having been asked to")
-        return await _relay(request, response, _hosts(url), prefix)
+        return await relay(request, response, _hosts(url), prefix)
     finally:
         response.close()
 
 
-async def _relay(
+def headers_of(request: web.BaseRequest, *, upgrade: bool) -> list[tuple[str, str]]:
+    """The headers of a request as a backend gets them."""
+    peer = request.transport.get_extra_info("peername") if request.transport is not None else None
+    return proxying.forwarded_headers(
+        [(name, value) for name, value in request.headers.items() if name.lower() != "expect"],
+        upgrade=upgrade,
+        client=str(peer[0]) if isinstance(peer, tuple) else "",
+        path=request.raw_path.partition("?")[0],
+        host=request.headers.get("Host", ""),
+    )
+
+
+async def send(
+    request: web.BaseRequest,
+    session: aiohttp.ClientSession,
+    end: LocalEnd,
+    url: URL,
+    headers: list[tuple[str, str]],
+    *,
+    upgrade: bool,
+) -> aiohttp.ClientResponse:
+    """Send the request on, and wait for the head of the answer; raises ApiError (503)."""
+    try:
+        return await session.request(
+            request.method,
+            url,
+            headers=headers,
+            data=request.content if request.body_exists and request.can_read_body and not upgrade else None,
+            allow_redirects=False,
+            skip_auto_headers=_AUTOMATIC,
+        )
+    except (aiohttp.ClientError, OSError) as error:
+        raise unreachable(end.failure or error) from error
+
+
+async def relay(
     request: web.BaseRequest, response: aiohttp.ClientResponse, hosts: tuple[str, ...], prefix: str
 ) -> web.StreamResponse:
     """The answer as it comes; a backend that breaks off breaks the client's connection too."""
@@ -114,7 +131,7 @@ async def _relay(
     return answer
 
 
-async def _upgraded(request: web.BaseRequest, response: aiohttp.ClientResponse, protocol: str) -> web.StreamResponse:
+async def upgraded(request: web.BaseRequest, response: aiohttp.ClientResponse, protocol: str) -> web.StreamResponse:
     """Carry bytes after a 101; relay any other answer, and end both connections."""
     if 300 <= response.status < 400:
         raise errors.api_error(
@@ -122,7 +139,7 @@ async def _upgraded(request: web.BaseRequest, response: aiohttp.ClientResponse, 
         )
     connection = response.connection
     if response.status != 101:
-        answer = await _relay(request, response, (), "")
+        answer = await relay(request, response, (), "")
         answer.force_close()
         return answer
     if response.headers.get("Upgrade", "").lower() != protocol or connection is None or connection.protocol is None:
@@ -148,17 +165,22 @@ def _hosts(url: URL) -> tuple[str, ...]:
     return (f"{url.host}:{url.port}", str(url.host))
 
 
-def _unreachable(error: Exception) -> ApiError:
+def unreachable(error: Exception) -> ApiError:
     text = error.status.message if isinstance(error, ApiError) else str(error)
     return errors.unavailable(f"error trying to reach service: {text}", retry_after_s=None)
 
 
 @asynccontextmanager
-async def _backend(wanted: Proxying, nodes: Nodes) -> AsyncIterator[tuple[aiohttp.ClientSession, LocalEnd]]:
-    """A session whose one connection leads to the backend; both are closed at the end."""
+async def backend(
+    wanted: Proxying, nodes: Nodes, context: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[aiohttp.ClientSession, LocalEnd]]:
+    """A session whose one connection leads to the backend; both are closed at the end.
+
+    With a `context` the backend has to be who the URL says; without one any certificate will do.
+    """
     end = LocalEnd(connect(nodes, wanted))
     try:
-        connector = _Connector(end)
+        connector = _Connector(end, context)
         async with aiohttp.ClientSession(
             connector=connector,
             auto_decompress=False,
@@ -175,13 +197,14 @@ async def _backend(wanted: Proxying, nodes: Nodes) -> AsyncIterator[tuple[aiohtt
 class _Connector(aiohttp.BaseConnector):
     """Connects once, to a LocalEnd, whatever the URL says."""
 
-    def __init__(self, end: LocalEnd) -> None:
+    def __init__(self, end: LocalEnd, context: ssl.SSLContext | None) -> None:
         super().__init__(force_close=True, limit=1)
         self._end = end
+        self._context = context
 
     async def _create_connection(self, req: Any, *_: Any) -> ResponseHandler:
         near = await self._end.open()
-        tls = _unverified() if req.is_ssl() else None
+        tls = (self._context or _unverified()) if req.is_ssl() else None
         made = await self._loop.create_connection(
             self._factory, sock=near, ssl=tls, server_hostname=req.url.host if tls else None
         )

@@ -24,6 +24,7 @@ from apimachinery import codec, errors
 from apimachinery.clock import Clock
 from apimachinery.errors import ApiError
 from apimachinery.resources import ResourceTable
+from apiserver.aggregation import Aggregation
 from apiserver.chain import BODY_BYTES_MAX, Api
 from apiserver.core.ownership import manager_of_agent
 from apiserver.core.parameters import parse_boolean, parse_options
@@ -76,6 +77,7 @@ class RestDoor:
         nodes: Nodes,
         checks: Mapping[str, Check],
         tokens: Tokens,
+        aggregation: Aggregation,
         *,
         clock: Clock,
         rng: random.Random,
@@ -86,11 +88,12 @@ class RestDoor:
         self._tokens = tokens
         self._table = table
         self._nodes = nodes
+        self._aggregation = aggregation
         self._clock = clock
         self._rng = rng
         self._last_requests_s = last_requests_s
         health = Health(checks, {"shutdown": self._not_stopping})
-        self._about = About(table, health, api.metrics, clock, openid or OpenId())
+        self._about = About(table, aggregation, health, api.metrics, clock, openid or OpenId())
         self._runner: web.ServerRunner | None = None
         self._stopping = asyncio.Event()
 
@@ -139,6 +142,8 @@ class RestDoor:
             if Health.serves(request.path):
                 return await self._about.answer(request)
             raise errors.unauthorized()
+        if (route := self._aggregation.find(request.path)) is not None:
+            return await self._aggregation.carry(request, user, route, self._stopping)
         target = parse_path(self._table, request.path)
         if target is None:
             self._api.authorizer.authorize_path(user, request.path)

@@ -36,6 +36,7 @@ _PACKAGES = {
 
 _BYTES = frozenset(
     (
+        ("APIServiceSpec", "caBundle"),
         ("CertificateSigningRequestSpec", "request"),
         ("CertificateSigningRequestStatus", "certificate"),
         ("ConfigMap", "binaryData"),

@@ -12,6 +12,7 @@ from apiserver.strategy.admission_policies import (
     ValidatingAdmissionPolicyBindingStrategy,
     ValidatingAdmissionPolicyStrategy,
 )
+from apiserver.strategy.api_services import APIServiceStrategy
 from apiserver.strategy.apps import DeploymentStrategyRules, ReplicaSetStrategy
 from apiserver.strategy.autoscaling import HorizontalPodAutoscalerStrategy
 from apiserver.strategy.base import Strategy
@@ -102,6 +103,7 @@ _ALL: tuple[Strategy[Any], ...] = (
     MutatingAdmissionPolicyBindingStrategy(resources.MUTATING_ADMISSION_POLICY_BINDINGS),
     ValidatingWebhookConfigurationStrategy(resources.VALIDATING_WEBHOOK_CONFIGURATIONS),
     MutatingWebhookConfigurationStrategy(resources.MUTATING_WEBHOOK_CONFIGURATIONS),
+    APIServiceStrategy(resources.API_SERVICES),
 )
 
 STRATEGIES: Mapping[Resource, Strategy[Any]] = {strategy.resource: strategy for strategy in _ALL}

@@ -75,16 +75,20 @@ def reference(name: str) -> str:
 
 
 def ensure(
-    names: Sequence[str] = tuple(RECIPES), cache_dir: Path = CACHE_DIRECTORY, *, source: PackageSource | None = None
+    names: Sequence[str] = tuple(RECIPES),
+    cache_dir: Path = CACHE_DIRECTORY,
+    *,
+    source: PackageSource | None = None,
+    recipes: Mapping[str, Recipe] | None = None,
 ) -> dict[str, Path]:
-    """An up-to-date archive for each image, by short name (`redis`), in the order asked for.
+    """An up-to-date archive for each image, by short name (`redis`), in the order asked for; `recipes`: others than ours.
 
     Raises ImageError with one sentence when an image cannot be built. When packages changed but cannot be fetched (no network),
     the image built before is used, with a warning.
     """
-    recipes = {name: _recipe(name) for name in names}
+    wanted = {name: _recipe(name) if recipes is None else recipes[name] for name in names}
     with _locked(cache_dir):
-        return _Cache(cache_dir, source or Apt()).ensure(recipes)
+        return _Cache(cache_dir, source or Apt()).ensure(wanted)
 
 
 def ensure_bundle(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from apiclient.client import EventType
 from apimachinery import codec
 from apimachinery.errors import ApiError, is_conflict, is_not_found, unavailable
-from apimachinery.kinds import Namespace, Object, Pod
+from apimachinery.kinds import APIService, Namespace, Object, Pod
 from apimachinery.resources import PODS, RESOURCES, Resource
 from controller_manager.namespace import core
 from controller_manager.shared.context import Context
@@ -85,6 +85,8 @@ class NamespaceController(Controller):
 
     async def _report(self, namespace: Namespace, remains: core.Remains) -> Namespace:
         """Write the conditions; the namespace as it stands then."""
+        if not remains.gone:
+            remains.unanswered = core.unavailable_groups((await self._client.list(APIService)).items)
         conditions = core.conditions(remains, namespace.status.conditions, self._clock.now())
         if conditions == namespace.status.conditions or (remains.gone and not namespace.status.conditions):
             return namespace

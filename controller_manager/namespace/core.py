@@ -1,15 +1,18 @@
 """What a terminating namespace still holds, what its status says about it, and when it may go. Pure.
 
 Pods go first and everything else only once they are gone: while a pod runs, what protects and configures it stays.
+
+A group that others serve and that does not answer is told of, and holds nothing up: what such servers keep for a namespace is
+not in this cluster's storage, and a namespace that waits for servers that are gone for good would never go.
 Source: the Kubernetes page "Namespaces"; condition types, reasons and messages are Kubernetes'.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from apimachinery.kinds import NamespaceCondition
+from apimachinery.kinds import APIService, NamespaceCondition
 from apimachinery.times import format_time
 
 FINALIZER = "kubernetes"
@@ -17,11 +20,15 @@ FINALIZER = "kubernetes"
 
 @dataclass
 class Remains:
-    """What was found after deleting: objects by resource (`pods`), their finalizers, and what went wrong."""
+    """What was found after deleting: objects by resource (`pods`), their finalizers, and what went wrong.
+
+    unanswered: the group versions (`metrics.k8s.io/v1beta1`) whose servers could not be asked what they hold.
+    """
 
     objects: Counter[str] = field(default_factory=Counter)
     finalizers: Counter[str] = field(default_factory=Counter)
     errors: list[str] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
 
     @property
     def gone(self) -> bool:
@@ -31,9 +38,7 @@ class Remains:
 def conditions(remains: Remains, known: Sequence[NamespaceCondition], now: datetime) -> list[NamespaceCondition]:
     """The conditions of the namespace's status; an unchanged one keeps its transition time."""
     described = [
-        _described(
-            "NamespaceDeletionDiscoveryFailure", "False", "ResourcesDiscovered", "All resources successfully discovered"
-        ),
+        _discovery(remains),
         _described(
             "NamespaceDeletionGroupVersionParsingFailure",
             "False",
@@ -51,6 +56,25 @@ def conditions(remains: Remains, known: Sequence[NamespaceCondition], now: datet
         condition.last_transition_time = old.last_transition_time if old is not None and same else moment
     ours = {each.type for each in described}
     return [*(each for each in known if each.type not in ours), *described]
+
+
+def _discovery(remains: Remains) -> NamespaceCondition:
+    kind, failing = "NamespaceDeletionDiscoveryFailure", remains.unanswered
+    if not failing:
+        return _described(kind, "False", "ResourcesDiscovered", "All resources successfully discovered")
+    listed = ", ".join(sorted(failing))
+    message = f"Discovery failed for some groups, {len(failing)} failing: unable to retrieve the complete list of server APIs"
+    return _described(kind, "True", "DiscoveryFailed", f"{message}: {listed}")
+
+
+def unavailable_groups(api_services: Iterable[APIService]) -> list[str]:
+    """The group versions that others serve and that are not available."""
+    return [
+        f"{each.spec.group}/{each.spec.version}"
+        for each in api_services
+        if each.spec.service is not None
+        and not any(condition.type == "Available" and condition.status == "True" for condition in each.status.conditions)
+    ]
 
 
 def _content(remains: Remains) -> NamespaceCondition:

@@ -91,6 +91,8 @@ def api_resources(
         extra = [",".join(sorted(each.verbs)), ",".join(each.categories)] if output else []
         rows.append([each.plural, ",".join(each.short_names), each.api_version, scope, each.kind, *extra])
     Writer(session.out).write(rows)
+    if problem := session.discovery.unanswered():
+        raise KctlError(problem)
 
 
 @command("api-versions")

@@ -142,6 +142,10 @@ OBJECTS: tuple[tuple[Resource, Plain], ...] = (
     ),
     (resources.MUTATING_ADMISSION_POLICY_BINDINGS, {"spec": {"policyName": "none"}}),
     (
+        resources.API_SERVICES,
+        {"spec": {"group": "x.example.com", "version": "v1", "groupPriorityMinimum": 100, "versionPriority": 10}},
+    ),
+    (
         resources.HORIZONTAL_POD_AUTOSCALERS_V1,
         {"spec": {"scaleTargetRef": _TARGET, "maxReplicas": 5, "targetCPUUtilizationPercentage": 50}},
     ),

@@ -1,4 +1,4 @@
-"""Security defects that others had, each as a test of its own name; those of streams and proxies are in `test_proxying`."""
+"""Security defects that others had, each as a test of its own name; those of proxies are in test_proxying, test_aggregation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from apimachinery import errors
+from apimachinery.resources import TABLE, Resource
 from apiserver.core.request import Request
 from tests.support.apiserver import RunningServer
 
@@ -17,6 +18,7 @@ NAMESPACE = "/api/v1/namespaces/default"
 CONFIG_MAPS = f"{NAMESPACE}/configmaps"
 MERGE = {"Content_Type": "application/merge-patch+json"}
 BODY_BYTES_MAX = 3 << 20
+CLUSTER_SCOPED = [row for row in TABLE.rows if not row.namespaced]
 NOT_CANONICAL = ("010.8.8.8", "8.8.8.010", "0x8.8.8.8", "8.8.2056", "08.8.8.8")
 
 
@@ -123,17 +125,6 @@ async def test_cve_2020_8554_external_addresses_of_services_are_off(rest: Any) -
     assert taken.status in (403, 422)
 
 
-async def test_cve_2019_11247_a_cluster_scoped_object_has_no_path_through_a_namespace(rest: Any) -> None:
-    found = {"metadata": {"name": "x"}, "rules": []}
-    assert (await rest("POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles", found)).status == 201
-    root = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/clusterroles"
-    for method, path in (("GET", root), *((method, f"{root}/x") for method in ("GET", "DELETE", "PUT", "PATCH"))):
-        answer = await rest(method, path, {} if method in ("PUT", "PATCH") else None, **MERGE)
-        assert answer.status == 404, (method, path, answer.body)
-    assert (await rest("GET", f"{NAMESPACE}/nodes")).status == 404
-    assert (await rest("GET", "/apis/rbac.authorization.k8s.io/v1/clusterroles/x")).status == 200
-
-
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
 async def test_numbers_that_are_none_are_refused(rest: Any, number: str) -> None:
     body = f'{{"metadata": {{"name": "q"}}, "spec": {{"hard": {{"pods": {number}}}}}}}'.encode()
@@ -151,3 +142,21 @@ async def test_keys_that_stand_twice_are_refused_under_strict_validation(rest: A
     assert (refused.status, "duplicate field" in refused.body["message"]) == (400, True)
     warned = await rest("POST", f"{CONFIG_MAPS}?fieldValidation=Warn", doubled)
     assert (warned.status, "duplicate field" in warned.headers["Warning"]) == (201, True)
+
+
+@pytest.mark.parametrize("row", CLUSTER_SCOPED, ids=lambda row: row.qualified)
+async def test_cve_2019_11247_a_namespace_is_no_way_to_what_is_in_none(rest: Any, row: Resource) -> None:
+    """Who may do something in a namespace could do it to the whole cluster, by a path that leads through the namespace."""
+    root = f"/apis/{row.api_version}" if row.group else f"/api/{row.version}"
+    through = f"{root}/namespaces/default/{row.plural}"
+    manifest: dict[str, Any] = {"apiVersion": row.api_version, "kind": row.kind, "metadata": {"name": "x"}}
+    if row.plural != "namespaces":  # of which there is a path of this form, for a namespace's own subresources
+        assert (await rest("GET", through)).status == 404
+        assert (await rest("POST", through, manifest)).status == 404
+        assert (await rest("DELETE", through)).status == 404
+    for method in ("GET", "PUT", "PATCH", "DELETE"):
+        body = manifest if method in ("PUT", "PATCH") else None
+        answer = await rest(method, f"{through}/x", body, Content_Type="application/merge-patch+json")
+        assert (answer.status, answer.body["message"]) == (404, "the server could not find the requested resource")
+    for subresource in row.subresources:
+        assert (await rest("GET", f"{through}/x/{subresource}")).status == 404

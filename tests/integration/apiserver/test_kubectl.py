@@ -51,28 +51,33 @@ Kubectl = Callable[..., Awaitable[Result]]
 async def kubectl(tmp_path: Path) -> AsyncIterator[Kubectl]:
     """`await kubectl("get", "pods", stdin="...")`: against a server of the test's own."""
     async with real_api_server(tmp_path) as server:
-        config = tmp_path / "kubeconfig"
-        config.write_text(json.dumps(_kubeconfig(server)))
-        environment = {"KUBECONFIG": str(config), "HOME": str(tmp_path), "PATH": os.environ["PATH"], "NO_PROXY": "*"}
+        yield kubectl_for(server, tmp_path)
 
-        async def call(*arguments: str, stdin: str = "") -> Result:
-            process = await asyncio.create_subprocess_exec(
-                str(KUBECTL),
-                *arguments,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env=environment,
-            )
-            try:
-                out, err = await asyncio.wait_for(process.communicate(stdin.encode()), TIMEOUT_S)
-            finally:
-                if process.returncode is None:
-                    process.kill()
-                    await process.wait()
-            return Result(process.returncode or 0, out.decode(), err.decode())
 
-        yield call
+def kubectl_for(server: RunningServer, directory: Path) -> Kubectl:
+    """kubectl as the administrator of a server."""
+    config = directory / "kubeconfig"
+    config.write_text(json.dumps(_kubeconfig(server)))
+    environment = {"KUBECONFIG": str(config), "HOME": str(directory), "PATH": os.environ["PATH"], "NO_PROXY": "*"}
+
+    async def call(*arguments: str, stdin: str = "") -> Result:
+        process = await asyncio.create_subprocess_exec(
+            str(KUBECTL),
+            *arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment,
+        )
+        try:
+            out, err = await asyncio.wait_for(process.communicate(stdin.encode()), TIMEOUT_S)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        return Result(process.returncode or 0, out.decode(), err.decode())
+
+    return call
 
 
 def _kubeconfig(server: RunningServer) -> dict[str, Any]:

@@ -198,8 +198,8 @@ async def upgrade(setting: Setting, path: str) -> tuple[asyncio.StreamReader, as
     return reader, writer
 
 
-async def test_a_failed_upgrade_closes_the_backend_and_the_client(setting: Setting, backend: Backend) -> None:
-    """CVE-2018-1002105: nothing that the client sends afterwards reaches the backend."""
+async def test_cve_2018_1002105_a_failed_upgrade_closes_the_backend_and_the_client(setting: Setting, backend: Backend) -> None:
+    """Nothing that the client sends afterwards reaches the backend."""
     backend.answer = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nX-Own: 1\r\n\r\nno"
     reader, writer = await upgrade(setting, f"{PODS}/p:9000/proxy/x")
     writer.write(b"GET /second HTTP/1.1\r\nHost: backend\r\n\r\n")
@@ -220,7 +220,7 @@ async def test_a_failed_upgrade_closes_the_backend_and_the_client(setting: Setti
     ],
     ids=["a redirect", "another protocol"],
 )
-async def test_bad_answers_to_upgrades_are_not_relayed(setting: Setting, backend: Backend, answer: bytes, says: str) -> None:
+async def test_cve_2020_8559_bad_upgrades_are_not_relayed(setting: Setting, backend: Backend, answer: bytes, says: str) -> None:
     backend.answer = answer
     reader, writer = await upgrade(setting, f"{PODS}/p:9000/proxy/x")
     head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), WAIT_S)

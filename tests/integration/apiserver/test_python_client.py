@@ -24,7 +24,7 @@ from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
 from kubernetes.stream import portforward, stream
 
 from apimachinery import protection
-from apimachinery.resources import IP_ADDRESSES, NAMESPACES, TABLE, Resource
+from apimachinery.resources import API_SERVICES, IP_ADDRESSES, NAMESPACES, TABLE, Resource
 from apiserver.app import Settings
 from apiserver.storage.etcd import EtcdStorage
 from apiserver.storage.memory import MemoryStorage
@@ -104,6 +104,8 @@ def test_life_of_an_object(api: client.ApiClient, namespace: str, row: Resource,
     name = f"x-{namespace}"
     if row is IP_ADDRESSES:
         name = f"10.77.{int(namespace[1:3], 16)}.{int(namespace[3:5], 16)}"
+    if row is API_SERVICES:
+        name = "v1.x.example.com"
     manifest = named(row, plain, name, namespace)
     tried = typed("create", manifest, dry_run="All")
     assert tried.metadata.uid

@@ -436,6 +436,38 @@ def test_about_the_server(kctl: Kctl) -> None:
     assert "is running at https://127.0.0.1" in kctl("cluster-info").out
 
 
+def test_an_api_that_others_serve_may_not_answer(kctl: Kctl) -> None:
+    """What is elsewhere is found all the same, and what is missing is said."""
+    spec = {
+        "group": "metrics.k8s.io",
+        "version": "v1beta1",
+        "service": {"namespace": "kube-system", "name": "metrics-server"},
+        "insecureSkipTLSVerify": True,
+        "groupPriorityMinimum": 20000,
+        "versionPriority": 1,
+    }
+    name = "v1beta1.metrics.k8s.io"
+    made = {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": name}, "spec": spec}
+    try:
+        assert kctl("apply", "-f", "-", stdin=json.dumps(made)).code == 0
+        deadline = time.monotonic() + 10
+        while "metrics.k8s.io/v1beta1" not in kctl("api-versions").out.splitlines():
+            assert time.monotonic() < deadline
+        assert kctl("get", "deployments").code == 0
+        unknown = kctl("get", "nosuch")
+        problem = "unable to retrieve the complete list of server APIs: metrics.k8s.io/v1beta1: service unavailable"
+        assert (unknown.code, unknown.err) == (1, f'error: the server doesn\'t have a resource type "nosuch"; {problem}\n')
+        listed = kctl("api-resources", "-o", "name")
+        assert (listed.code, listed.err) == (1, f"error: {problem}\n")
+        assert "deployments.apps" in listed.out.splitlines()
+        top = kctl("top", "node")
+        assert (top.code, "service unavailable" in top.err) == (1, True)
+        row = kctl("get", "apiservice", name, "--no-headers").out.split()
+        assert row[:4] == [name, "kube-system/metrics-server", "False", "(ServiceNotFound)"]
+    finally:
+        assert kctl("delete", "apiservice", name).code == 0
+
+
 def test_explain(kctl: Kctl) -> None:
     shown = kctl("explain", "deploy.spec").out
     assert shown.startswith("GROUP:      apps\nKIND:       Deployment\nVERSION:    v1\n\nFIELD: spec <DeploymentSpec>\n")

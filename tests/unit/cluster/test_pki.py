@@ -71,6 +71,15 @@ def test_etcd_has_an_authority_of_its_own(directory: Path, stem: str) -> None:
         load(directory, stem).verify_directly_issued_by(load(directory, "ca"))
 
 
+def test_the_front_proxy_has_an_authority_of_its_own(directory: Path) -> None:
+    """Whoever it signs is believed to speak for anybody: the cluster's CA, which signs for many, must not be it."""
+    client = load(directory, "front-proxy-client")
+    client.verify_directly_issued_by(load(directory, "front-proxy-ca"))
+    assert [each.value for each in client.subject] == ["front-proxy-client"]
+    signed = [leaf.stem for leaf in pki.leaves(SPEC) if leaf.authority == pki.FRONT_PROXY_CA]
+    assert signed == ["front-proxy-client"]
+
+
 def test_keys_are_their_owners_alone(directory: Path) -> None:
     modes = {path.name: path.stat().st_mode & 0o777 for path in directory.iterdir()}
     assert {mode for name, mode in modes.items() if name.endswith(".key")} == {0o600}
@@ -81,7 +90,7 @@ def test_keys_are_their_owners_alone(directory: Path) -> None:
 
 def test_no_key_is_used_twice(directory: Path) -> None:
     keys = [path.read_bytes() for path in directory.glob("*.key")]
-    assert len(set(keys)) == len(keys) == len(pki.leaves(SPEC)) + 3
+    assert len(set(keys)) == len(keys) == len(pki.leaves(SPEC)) + 4
 
 
 def test_validity_begins_before_now_and_ends() -> None:

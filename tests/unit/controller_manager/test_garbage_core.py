@@ -8,6 +8,10 @@ from datetime import UTC, datetime
 import pytest
 
 from apimachinery.kinds import (
+    APIService,
+    APIServiceCondition,
+    APIServiceReference,
+    APIServiceSpec,
     ConfigMap,
     HorizontalPodAutoscaler,
     Namespace,
@@ -159,3 +163,29 @@ def test_namespace_conditions_tell_what_remains_and_keep_their_times() -> None:
     assert second["NamespaceDeletionContentFailure"].reason == "ContentDeletionFailed"
     assert "Other" in second
     assert Namespace().status.conditions == []
+
+
+def test_a_group_that_does_not_answer_is_told_of_and_holds_nothing_up() -> None:
+    remote = APIServiceReference(namespace="kube-system", name="s")
+    services = [
+        api_service("gone.example.com", remote, "False"),
+        api_service("new.example.com", remote, ""),
+        api_service("well.example.com", remote, "True"),
+        api_service("apps", None, ""),
+    ]
+    found = namespace_core.unavailable_groups(services)
+    assert found == ["gone.example.com/v1", "new.example.com/v1"]
+    remains = Remains(unanswered=found)
+    assert remains.gone
+    told = {each.type: each for each in namespace_core.conditions(remains, [], datetime(2026, 1, 1, tzinfo=UTC))}
+    failure = told["NamespaceDeletionDiscoveryFailure"]
+    assert (failure.status, failure.reason) == ("True", "DiscoveryFailed")
+    assert failure.message.startswith("Discovery failed for some groups, 2 failing: ")
+    assert failure.message.endswith(": gone.example.com/v1, new.example.com/v1")
+
+
+def api_service(group: str, service: APIServiceReference | None, available: str) -> APIService:
+    made = APIService(spec=APIServiceSpec(group=group, version="v1", service=service))
+    if available:
+        made.status.conditions = [APIServiceCondition(type="Available", status=available)]
+    return made

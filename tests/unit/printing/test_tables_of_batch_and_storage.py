@@ -237,6 +237,29 @@ CASES = (
         storageClassName="fast",
         capacity="1Gi",
     ),
+    case(
+        "of this server",
+        "apiregistration.k8s.io",
+        "APIService",
+        {"Name": "x", "Service": "Local", "Available": "True", "Age": "5m"},
+        spec={"version": "v1"},
+        status={"conditions": [{"type": "Available", "status": "True", "reason": "Local"}]},
+    ),
+    case(
+        "of servers that are not there",
+        "apiregistration.k8s.io",
+        "APIService",
+        {"Service": "ns/s", "Available": "False (ServiceNotFound)"},
+        spec={"service": {"namespace": "ns", "name": "s"}},
+        status={"conditions": [{"type": "Available", "status": "False", "reason": "ServiceNotFound"}]},
+    ),
+    case(
+        "not looked at yet",
+        "apiregistration.k8s.io",
+        "APIService",
+        {"Available": "Unknown"},
+        spec={"service": {"namespace": "ns", "name": "s"}},
+    ),
 )
 
 
