@@ -42,8 +42,9 @@ from apiserver.core.request import (
 )
 from apiserver.doors.about import About
 from apiserver.doors.health import Check, Health
+from apiserver.doors.lists import list_portions, send_list
 from apiserver.doors.proxying import proxy
-from apiserver.doors.rendering import Rendering, bookmark_object, list_meta, rendering
+from apiserver.doors.rendering import Rendering, bookmark_object, rendering
 from apiserver.doors.streams import bridge
 from apiserver.failures import to_api_error
 from apiserver.identity import user_of_peer
@@ -164,7 +165,7 @@ class RestDoor:
             case Document():
                 return _document(answer, form, pretty=_pretty(query))
             case Listing():
-                return await _listing(answer, form, pretty=_pretty(query))
+                return await _listing(request, answer, form, pretty=_pretty(query))
             case Watching():
                 return await self._watch(request, answer, form, options)
             case Streaming():
@@ -287,20 +288,15 @@ def _failure(error: ApiError) -> web.Response:
     return response
 
 
-def list_parts(listing: Listing) -> list[bytes]:
-    """A list's JSON, whose concatenation it is: the head, the objects' own bytes, the end."""
-    resource = listing.resource
-    head = b'{"kind":"%bList","apiVersion":"%b","metadata":{%b},"items":[' % (
-        resource.kind.encode(),
-        resource.api_version.encode(),
-        list_meta(listing),
-    )
-    return [head, b",".join([item.data for item in listing.items]), b"]}\n"]
-
-
-async def _listing(listing: Listing, form: Rendering | None, *, pretty: bool) -> web.StreamResponse:
-    body = await form.listing(listing) if form else b"".join(list_parts(listing))
-    return web.Response(body=_indented(body) if pretty else body, content_type=JSON)
+async def _listing(request: web.BaseRequest, listing: Listing, form: Rendering | None, *, pretty: bool) -> web.StreamResponse:
+    if form is not None or pretty:
+        body = await form.listing(listing) if form else b"".join(list_portions(listing))
+        return web.Response(body=_indented(body) if pretty else body, content_type=JSON)
+    try:
+        return await send_list(request, listing, WRITE_TIMEOUT_S)
+    except TimeoutError:
+        _cut_off(request)
+        raise ConnectionResetError("a list was not taken in time") from None
 
 
 def _pretty(query: Sequence[tuple[str, str]]) -> bool:
