@@ -12,6 +12,7 @@ from apiclient.transport import Verb
 from apimachinery import errors
 from apimachinery.codec import convert
 from apimachinery.kinds import Lease, Node, Pod
+from apimachinery.resources import LEASES
 from apimachinery.times import format_micro_time, format_time
 from controller_manager.node_ipam.controller import NodeIpamController
 from controller_manager.node_lifecycle.controller import LEASE_NAMESPACE, NodeLifecycleController
@@ -451,3 +452,30 @@ async def test_what_an_earlier_leader_believed_evicts_nobody_before_it_is_seen_a
     await asyncio.sleep(20)
     assert not is_going(scene, "p1")
     await scene.stop()
+
+
+async def test_the_api_is_asked_about_a_silent_node_once_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene, kubelets = await begin("a", "b", "c")
+    asked: list[float] = []
+    get = scene.api.get
+
+    async def counting(name: Any, **options: Any) -> bytes:
+        if name.resource is LEASES and name.name == "b":
+            asked.append(scene.clock.monotonic())
+        return await get(name, **options)
+
+    monkeypatch.setattr(scene.api, "get", counting)
+    kubelets.dead.add("b")
+    await scene.until(lambda: taints(scene, "b") == {"unreachable:NoSchedule", "unreachable:NoExecute"})
+    assert len(asked) == 1, "what it writes itself brings the node back, and is no reason to ask again"
+    for number in range(30):
+        scene.api.seed(pod(scene, f"late-{number}", "b", tolerations=[{"operator": "Exists"}]))
+        await asyncio.sleep(0.1)
+    assert 2 <= len(asked) <= 5
+    assert await scene.until(lambda: not is_ready(scene, "late-29")) <= 0.1
+    kubelets.dead.clear()
+    await scene.until(lambda: not taints(scene, "b"))
+    kubelets.dead.add("b")
+    asked.clear()
+    assert GRACE_S - 1 <= await scene.until(lambda: readiness(scene, "b") == "Unknown")
+    assert len(asked) == 1, "another silence is another matter"
