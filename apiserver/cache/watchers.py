@@ -6,8 +6,8 @@ by the value of a field (`Selection.exact`), so that an event costs nothing to t
 
 A large audience is told a little later: every delivery wakes each member and costs each a write, whose price hardly depends on
 how many events are in it. So an event is held back for a moment, in which more may come that go with it. The moment grows with
-the audience, from nothing for the few components that watch a resource to `PAUSE_MAX_S`. Whoever joins meanwhile has what is held
-back in its initial state, so the others get it before that. Bookmarks and ends come after it.
+the audience, from nothing for the few components that watch a resource to `PAUSE_MAX_S`. Whoever joins meanwhile has what is
+held back in its initial state, so the others get it before that. Bookmarks and ends come after it.
 
 Each watcher holds a bounded queue. A watcher whose queue overflows is cut off with `TooSlow`: its queue is dropped, the others
 are not held up. Delivery is synchronous; only `__anext__` waits.
@@ -23,7 +23,6 @@ from typing import NamedTuple, Self
 from apiserver.cache.errors import CacheError, TooSlow
 from apiserver.cache.events import Entry, EventBatch, Transition, WatchEvent
 from apiserver.cache.selection import Selection
-
 
 SMALL_AUDIENCE = 8
 PAUSE_PER_MEMBER_S = 0.00015
