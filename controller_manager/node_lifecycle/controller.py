@@ -4,6 +4,9 @@ A silent node is declared so only after its lease has been read from the API onc
 we ourselves have been able to see it all the while: when the API server did not answer, or this process did not run, every
 node's grace starts anew. The same holds after a restart. So a fault of the control plane takes no node out of service.
 
+When very many fall silent together, some are declared so at once and the others by turns: four requests for each of a
+thousand nodes would take all of the API server's time just when everybody else needs it too.
+
 Order of a failure: node status Unknown and its pods Ready=False at once, together (endpoints drop them), then the taints.
 Pods of a node that reports Ready=False itself stay as its kubelet says: it is alive and probes them.
 """
@@ -19,13 +22,15 @@ from controller_manager.node_lifecycle import core
 from controller_manager.shared import nodes as nodeinfo
 from controller_manager.shared.context import NODE, Context
 from controller_manager.shared.loop import Controller
-from controller_manager.shared.rate import TokenBucket
+from controller_manager.shared.rate import TokenBucket, Turns
 
 LEASE_NAMESPACE = "kube-node-lease"
 TICK_S = 0.25
 PROBE_PERIOD_S = 1.0
 BLIND_AFTER_S = 1.0
 CONFIRMED_FOR_S = 1.0
+DECLARED_NODES_PER_S = 100.0
+DECLARED_NODES_BURST = 50
 EVICTED_NODES_PER_S = 1.0
 EVICTED_NODES_BURST = 5
 POLICY_AGE_S = 0.05
@@ -49,6 +54,7 @@ class NodeLifecycleController(Controller):
         self._health: dict[str, core.Health] = {}
         self._silent: set[str] = set()  # as of the last tick
         self._confirmed: dict[str, tuple[core.Health, float]] = {}  # which silence the API has confirmed, and when
+        self._turns = Turns(context.clock, per_s=DECLARED_NODES_PER_S, burst=DECLARED_NODES_BURST)
         self._tokens = TokenBucket(context.clock, per_s=EVICTED_NODES_PER_S, burst=EVICTED_NODES_BURST)
         self._policy = core.Evictions(may_add=True, may_keep=True)
         self._policy_at = -POLICY_AGE_S
@@ -73,7 +79,12 @@ class NodeLifecycleController(Controller):
         node = self._nodes.get(key)
         if node is None:
             return
-        silent = self._is_silent(key) and await self._is_confirmed(node)
+        silent = self._is_silent(key)
+        if silent and nodeinfo.readiness(node) != "Unknown" and (wait_s := self._turns.wait_s(key)) > 0:
+            self.queue.add_after(key, wait_s)
+            return
+        silent = silent and await self._is_confirmed(node)
+        self._turns.done(key)
         if silent:
             node = await self._take_out_of_service(node)
         await self._taint(node, silent=silent)
@@ -230,6 +241,7 @@ class NodeLifecycleController(Controller):
             if old is not None:
                 self._health.pop(old.metadata.name, None)
                 self._confirmed.pop(old.metadata.name, None)
+                self._turns.done(old.metadata.name)
             return
         if old is not None and old.metadata.uid != new.metadata.uid:
             self._health.pop(new.metadata.name, None)

@@ -15,7 +15,12 @@ from apimachinery.kinds import Lease, Node, Pod
 from apimachinery.resources import LEASES
 from apimachinery.times import format_micro_time, format_time
 from controller_manager.node_ipam.controller import NodeIpamController
-from controller_manager.node_lifecycle.controller import LEASE_NAMESPACE, NodeLifecycleController
+from controller_manager.node_lifecycle.controller import (
+    DECLARED_NODES_BURST,
+    DECLARED_NODES_PER_S,
+    LEASE_NAMESPACE,
+    NodeLifecycleController,
+)
 from controller_manager.pod_gc.controller import PodGcController
 from controller_manager.shared.context import Context
 from controller_manager.shared.loop import Controller
@@ -479,3 +484,19 @@ async def test_the_api_is_asked_about_a_silent_node_once_a_second_at_most(monkey
     asked.clear()
     assert await scene.until(lambda: readiness(scene, "b") == "Unknown") >= GRACE_S - 1
     assert len(asked) == 1, "another silence is another matter"
+
+
+async def test_many_silent_nodes_are_declared_by_turns() -> None:
+    many = DECLARED_NODES_BURST + 20
+    names = [f"n{number}" for number in range(many)]
+    scene, kubelets = await begin(*names)
+
+    def declared() -> int:
+        return sum(readiness(scene, name) == "Unknown" for name in names)
+
+    kubelets.dead.update(names)
+    await scene.until(lambda: any(readiness(scene, name) == "Unknown" for name in names[:2]))
+    await asyncio.sleep(0.05)
+    assert DECLARED_NODES_BURST <= declared() <= DECLARED_NODES_BURST + 10
+    await asyncio.sleep(20 / DECLARED_NODES_PER_S)
+    assert declared() == many
