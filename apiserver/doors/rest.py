@@ -41,6 +41,7 @@ from apiserver.core.request import (
     Watching,
 )
 from apiserver.doors.about import About
+from apiserver.doors.answers import json_answer
 from apiserver.doors.health import Check, Health
 from apiserver.doors.lists import list_portions, send_list
 from apiserver.doors.proxying import proxy
@@ -163,7 +164,7 @@ class RestDoor:
             raise
         match answer:
             case Document():
-                return _document(answer, form, pretty=_pretty(query))
+                return self._document(request, answer, form, pretty=_pretty(query))
             case Listing():
                 return await _listing(request, answer, form, pretty=_pretty(query))
             case Watching():
@@ -174,6 +175,20 @@ class RestDoor:
                 return await bridge(request, answer, self._nodes)
             case Proxying():
                 return await proxy(request, answer, self._nodes)
+
+    def _document(
+        self, request: web.BaseRequest, document: Document, form: Rendering | None, *, pretty: bool
+    ) -> web.StreamResponse:
+        body = form.document(document) if form else document.body
+        if pretty:
+            body = _indented(body)
+        if not document.warnings:
+            return json_answer(request, body, document.code, self._clock.now())
+        response = web.Response(body=body, status=document.code, content_type=JSON)
+        for warning in document.warnings:
+            text = warning.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ").replace("\r", " ")
+            response.headers.add("Warning", f'299 - "{text}"')
+        return response
 
     async def _not_stopping(self) -> str | None:
         return "the server is about to stop" if self._stopping.is_set() else None
@@ -270,15 +285,6 @@ async def _body(request: web.BaseRequest) -> bytes:
 
 def _too_large() -> ApiError:
     return errors.too_large(f"the request body is larger than the limit of {BODY_BYTES_MAX} bytes")
-
-
-def _document(document: Document, form: Rendering | None, *, pretty: bool) -> web.Response:
-    body = form.document(document) if form else document.body
-    response = web.Response(body=_indented(body) if pretty else body, status=document.code, content_type=JSON)
-    for warning in document.warnings:
-        text = warning.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ").replace("\r", " ")
-        response.headers.add("Warning", f'299 - "{text}"')
-    return response
 
 
 def _failure(error: ApiError) -> web.Response:
