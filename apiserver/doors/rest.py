@@ -47,6 +47,7 @@ from apiserver.doors.lists import list_portions, send_list
 from apiserver.doors.proxying import proxy
 from apiserver.doors.rendering import Rendering, bookmark_object, rendering
 from apiserver.doors.streams import bridge
+from apiserver.doors.watch_writer import Frames, WatchWriter
 from apiserver.failures import to_api_error
 from apiserver.identity import user_of_peer
 from apiserver.ports import Nodes
@@ -88,6 +89,7 @@ class RestDoor:
         self._about = About(table, Health(checks, {"shutdown": self._not_stopping}), api.metrics, clock)
         self._runner: web.ServerRunner | None = None
         self._stopping = asyncio.Event()
+        self._frames = Frames()
 
     async def start(self, sockets: Sequence[socket.socket], context: ssl.SSLContext) -> None:
         """Serve on listening sockets."""
@@ -200,16 +202,17 @@ class RestDoor:
         ending = asyncio.create_task(self._end_watch(watching), name="watch/end")
         try:
             await response.prepare(request)
+            writer = WatchWriter(request, response, self._frames, WRITE_TIMEOUT_S)
             try:
                 async for batch in watching.batches:
                     if batch.bookmark:
                         ends = batch.initial_events_end and options.send_initial_events is True
                         bookmark = bookmark_object(watching, batch.revision, initial_events_end=ends)
-                        data = form.bookmark(bookmark, batch.revision) if form else _line("BOOKMARK", bookmark)
+                        await writer.line(form.bookmark(bookmark, batch.revision) if form else _line("BOOKMARK", bookmark))
+                    elif form:
+                        await writer.line(await form.events(batch))
                     else:
-                        data = await form.events(batch) if form else batch.payload
-                    async with asyncio.timeout(WRITE_TIMEOUT_S):
-                        await response.write(data)
+                        await writer.events(batch)
             except ApiError as error:
                 await response.write(_line("ERROR", codec.encode(error.status)))
             await response.write_eof()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
@@ -38,6 +39,10 @@ class Wire:
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
             body = await self._reader.readexactly(int(headers["content-length"])) if has_body else b""
             return Answer(status, headers, body)
+
+    async def rest(self) -> bytes:
+        async with asyncio.timeout(WAIT_S):
+            return await self._reader.read()
 
     async def is_over(self) -> bool:
         async with asyncio.timeout(WAIT_S):
@@ -92,4 +97,15 @@ async def test_clients_of_the_first_version(server: RunningServer) -> None:
     assert answer.status == "HTTP/1.0 200 OK"
     assert b'"kind":"Namespace"' in answer.body
     assert await wire.is_over()
+    await wire.close()
+
+
+async def test_a_watch_of_a_client_of_the_first_version(server: RunningServer) -> None:
+    wire = await Wire.open(server)
+    wire.send("GET /api/v1/namespaces?watch=true&timeoutSeconds=1&allowWatchBookmarks=true HTTP/1.0")
+    head, _, body = (await wire.rest()).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.0 200 OK")
+    events = [json.loads(line) for line in body.splitlines()]
+    assert {"default", "kube-system"} <= {each["object"]["metadata"].get("name") for each in events}
+    assert [each["type"] for each in events][-2:] == ["ADDED", "BOOKMARK"]
     await wire.close()
