@@ -7,7 +7,8 @@ given it, so it is spliced into the bytes once, and those bytes serve every read
 
 import json
 import re
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from types import NoneType
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -120,7 +121,7 @@ def duplicate_keys(data: bytes | str) -> list[str]:
     Raises ApiError (400) for what is no JSON.
     """
     try:
-        if not _has_duplicates(data):
+        if _is_compact(data) or not _has_duplicates(data):
             return []
         found: list[str] = []
         _collect_duplicates(json.loads(data, object_pairs_hook=_Pairs), "", found)
@@ -135,6 +136,15 @@ class _Pairs(list[tuple[str, Any]]):
 
 class _DuplicateError(Exception):
     """Ends a search at its first finding."""
+
+
+def _is_compact(data: bytes | str) -> bool:
+    """Whether this is what we would write ourselves, as programs mostly send it: then no key can stand twice in it."""
+    try:
+        given = data.encode() if isinstance(data, str) else data
+        return _encoder.encode(msgspec.json.decode(given)) == given.rstrip()
+    except (msgspec.MsgspecError, UnicodeError):
+        return False
 
 
 def _has_duplicates(data: bytes | str) -> bool:
@@ -261,24 +271,56 @@ def _fields_by_wire_name(cls: type[msgspec.Struct]) -> dict[str, Any]:
     return dict(zip(cls.__struct_encode_fields__, (hints[name] for name in cls.__struct_fields__), strict=True))
 
 
-def _collect_unknown(hint: Any, plain: Any, path: str, found: list[str]) -> None:
-    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        if isinstance(plain, dict):
-            known = _fields_by_wire_name(hint)
-            for key, value in plain.items():
-                where = f"{path}.{key}" if path else key
-                if key not in known:
-                    found.append(where)
-                else:
-                    _collect_unknown(known[key], value, where, found)
+def _collect_unknown(cls: type[msgspec.Struct], plain: Any, path: str, found: list[str]) -> None:
+    if not isinstance(plain, dict):
         return
+    known = _walks_by_wire_name(cls)
+    for key, value in plain.items():
+        walk = known.get(key, _not_known)
+        if walk is not None:
+            walk(value, f"{path}.{key}" if path else key, found)
+
+
+def _not_known(plain: Any, path: str, found: list[str]) -> None:
+    found.append(path)
+
+
+@cache
+def _walks_by_wire_name(cls: type[msgspec.Struct]) -> "dict[str, _Walk | None]":
+    """How to look for unknown fields below each field of a class; None where there can be none."""
+    return {name: _walk(hint) for name, hint in _fields_by_wire_name(cls).items()}
+
+
+def _walk(hint: Any) -> "_Walk | None":
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return partial(_collect_unknown, hint)
     origin, arguments = get_origin(hint), get_args(hint)
-    if origin is list and isinstance(plain, list):
+    if origin is list:
+        inner = _walk(arguments[0])
+        return inner and partial(_walk_list, inner)
+    if origin is dict:
+        inner = _walk(arguments[1])
+        return inner and partial(_walk_map, inner)
+    options = [walk for each in arguments if (walk := _walk(each)) is not None]
+    return partial(_walk_options, options) if len(options) > 1 else next(iter(options), None)
+
+
+def _walk_list(inner: "_Walk", plain: Any, path: str, found: list[str]) -> None:
+    if isinstance(plain, list):
         for index, value in enumerate(plain):
-            _collect_unknown(arguments[0], value, f"{path}[{index}]", found)
-    elif origin is dict and isinstance(plain, dict):
+            inner(value, f"{path}[{index}]", found)
+
+
+def _walk_map(inner: "_Walk", plain: Any, path: str, found: list[str]) -> None:
+    if isinstance(plain, dict):
         for key, value in plain.items():
-            _collect_unknown(arguments[1], value, f"{path}.{key}", found)
-    elif arguments and origin is not dict and origin is not list:
-        for option in arguments:
-            _collect_unknown(option, plain, path, found)
+            inner(value, f"{path}.{key}", found)
+
+
+def _walk_options(options: "Sequence[_Walk]", plain: Any, path: str, found: list[str]) -> None:
+    for each in options:
+        each(plain, path, found)
+
+
+_Walk = Callable[[Any, str, list[str]], None]
+"""(plain data, its path, where to add the paths of what is unknown)."""

@@ -4,7 +4,7 @@ Source: the Kubernetes page "Field Selectors"; the fields of each kind are those
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,7 +127,17 @@ def parse(text: str, resource: Resource | None = None) -> FieldSelector:
 
 def extract(resource: Resource, plain: Mapping[str, Any]) -> dict[str, str]:
     """The selectable fields of one object, given as plain data."""
-    return {path: _READERS.get((resource, path), _read)(plain, path) for path in selectable(resource)}
+    return extractor(resource)(plain)
+
+
+def extractor(resource: Resource) -> Callable[[Mapping[str, Any]], dict[str, str]]:
+    """`extract` for many objects of one resource."""
+    readers = [(path, path.split("."), _READERS.get((resource, path))) for path in selectable(resource)]
+
+    def found(plain: Mapping[str, Any]) -> dict[str, str]:
+        return {path: reader(plain, path) if reader else _read_at(plain, parts) for path, parts, reader in readers}
+
+    return found
 
 
 def _terms(text: str) -> list[str]:
@@ -144,12 +154,18 @@ def _requirement(term: str) -> FieldRequirement:
 
 
 def _read(plain: Mapping[str, Any], path: str) -> str:
+    return _read_at(plain, path.split("."))
+
+
+def _read_at(plain: Mapping[str, Any], parts: Sequence[str]) -> str:
     value: Any = plain
-    for part in path.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "" if value is None else str(value)
+    for part in parts:
+        if not isinstance(value, dict):
+            return ""
+        value = value.get(part)
+    if value is None or isinstance(value, str):
+        return value or ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _read_boolean(plain: Mapping[str, Any], path: str) -> str:

@@ -84,6 +84,13 @@ class Selector:
                 return False
         return True
 
+    def exact(self) -> tuple[str, str] | None:
+        """A label and the one value that it must have, if there is such a requirement."""
+        for each in self.requirements:
+            if each.operator is Operator.IN and len(each.values) == 1:
+                return each.key, next(iter(each.values))
+        return None
+
     @property
     def empty(self) -> bool:
         """Whether everything matches."""

@@ -51,6 +51,10 @@ class Resource:
     verbs: tuple[str, ...] = ALL_VERBS
     conversion: Conversion | None = None
 
+    def __hash__(self) -> int:
+        """Rows are looked up many times for each request, and hardly two have the same plural."""
+        return hash(self.plural)
+
     @property
     def stored_as(self) -> Resource:
         """The row that stores the objects which this one shows: itself, for nearly all."""

@@ -88,13 +88,18 @@ class Api:
                     yield msgspec.json.decode(line)
 
 
+def client_context(access: Access) -> ssl.SSLContext:
+    """Mutual TLS as that administrator."""
+    tls = ssl.create_default_context(cafile=access.ca_file)
+    tls.load_cert_chain(access.cert_file, access.key_file)
+    return tls
+
+
 @asynccontextmanager
 async def connected(access: Access) -> AsyncIterator[Api]:
     """The API of a cluster over mutual TLS."""
-    tls = ssl.create_default_context(cafile=access.ca_file)
-    tls.load_cert_chain(access.cert_file, access.key_file)
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
-    connector = aiohttp.TCPConnector(ssl=tls, limit=0)
+    connector = aiohttp.TCPConnector(ssl=client_context(access), limit=0)
     async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
         yield Api(access.server, session)
 

@@ -20,6 +20,8 @@ from component_base.config import ConfigError, ConfigurationT, load
 
 log = logging.getLogger(__name__)
 
+YOUNG_OBJECTS = 10_000
+
 Serve = Callable[[ConfigurationT, asyncio.Event], Awaitable[None]]
 
 
@@ -59,9 +61,11 @@ async def _until_signalled(component: str, config: ConfigurationT, serve: Serve[
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number.name)
-    # what start-up made lives as long as the process; the collector need not look at it again
+    # What start-up made lives as long as the process; the collector need not look at it again. What comes later is mostly freed
+    # by its reference counts: looking for cycles after each 700 new objects took 4 % of a loaded API server's time.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
     log.info("starting", extra={"component": component, "pid": os.getpid()})
     await serve(config, stop)
     log.info("stopped", extra={"component": component})

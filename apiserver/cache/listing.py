@@ -57,6 +57,9 @@ def _selected(view: Sequence[Entry], selection: Selection) -> Iterator[Entry]:
         view = [entry for entry in view if entry.fields.get(field, "") == value]
     if predicate is None:
         return iter(view)
+    if selection.label is not None:
+        key, value = selection.label
+        view = [entry for entry in view if entry.labels.get(key) == value]
     return (entry for entry in view if predicate(entry.labels, entry.fields))
 
 

@@ -16,12 +16,14 @@ class Selection(msgspec.Struct, frozen=True):
     """Objects of `namespace` ("" for all) that have `exact` (field, value) and satisfy `predicate`, as far as these are given.
 
     `exact` is redundant to the predicate and there for speed: watchers of one value of a field (the pods of one node) are found
-    by it, so that an event costs nothing to the watchers of other values.
+    by it, so that an event costs nothing to the watchers of other values. `label` (key, value) is redundant too: it narrows
+    lists down before the predicate is asked.
     """
 
     namespace: str = ""
     predicate: Predicate | None = None
     exact: tuple[str, str] | None = None
+    label: tuple[str, str] | None = None
 
     def selects(self, entry: Entry | None) -> bool:
         """Whether an object is selected; what is broken never is."""

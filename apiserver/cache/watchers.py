@@ -4,6 +4,11 @@ Model. Watchers with the same selection form an audience: an event is judged onc
 same batch object, so that what is encoded for one is encoded for all. Audiences are found by the namespace of the object, or
 by the value of a field (`Selection.exact`), so that an event costs nothing to those it cannot concern.
 
+A large audience is told a little later: every delivery wakes each member and costs each a write, whose price hardly depends on
+how many events are in it. So an event is held back for a moment, in which more may come that go with it. The moment grows with
+the audience, from nothing for the few components that watch a resource to `PAUSE_MAX_S`. Whoever joins meanwhile has what is
+held back in its initial state, so the others get it before that. Bookmarks and ends come after it.
+
 Each watcher holds a bounded queue. A watcher whose queue overflows is cut off with `TooSlow`: its queue is dropped, the others
 are not held up. Delivery is synchronous; only `__anext__` waits.
 """
@@ -18,6 +23,11 @@ from typing import NamedTuple, Self
 from apiserver.cache.errors import CacheError, TooSlow
 from apiserver.cache.events import Entry, EventBatch, Transition, WatchEvent
 from apiserver.cache.selection import Selection
+
+SMALL_AUDIENCE = 8
+PAUSE_PER_MEMBER_S = 0.00015
+PAUSE_MAX_S = 0.01
+HELD_BACK_EVENTS_MAX = 500
 
 
 class QueueLimit(NamedTuple):
@@ -105,22 +115,28 @@ class Watcher:
 
 
 class _Audience:
-    """The watchers of one selection, and the events gathered for them."""
+    """The watchers of one selection, the events gathered for them, and the timer that delivers those held back."""
 
-    __slots__ = ("events", "members", "selection")
+    __slots__ = ("events", "members", "selection", "timer")
 
     def __init__(self, selection: Selection) -> None:
         self.selection = selection
         self.members: dict[Watcher, None] = {}
         self.events: list[WatchEvent] = []
+        self.timer: asyncio.TimerHandle | None = None
 
     def gather(self, transition: Transition) -> bool:
-        """Add the event for this audience; whether it is the first."""
+        """Add the event for this audience, if there is one."""
         event = self.selection.see(transition)
         if event is None:
             return False
         self.events.append(event)
-        return len(self.events) == 1
+        return True
+
+    @property
+    def pause_s(self) -> float:
+        """How long events are held back for it."""
+        return min(PAUSE_PER_MEMBER_S * max(len(self.members) - SMALL_AUDIENCE, 0), PAUSE_MAX_S)
 
 
 class Dispatcher:
@@ -132,6 +148,7 @@ class Dispatcher:
         self._by_namespace: dict[str, dict[_Audience, None]] = {}
         self._by_value: dict[tuple[str, str], dict[_Audience, None]] = {}
         self._exact_fields: Counter[str] = Counter()
+        self._revision = 0
 
     @property
     def busy(self) -> bool:
@@ -150,6 +167,7 @@ class Dispatcher:
             self._shelf(selection)[audience] = None
             if selection.exact is not None:
                 self._exact_fields[selection.exact[0]] += 1
+        self._flush(audience)
         audience.members[watcher] = None
 
     def remove(self, watcher: Watcher) -> None:
@@ -162,6 +180,7 @@ class Dispatcher:
         if audience.members:
             return
         del self._audiences[selection]
+        self._flush(audience)
         shelf = self._shelf(selection)
         shelf.pop(audience)
         if selection.exact is not None:
@@ -172,15 +191,21 @@ class Dispatcher:
             del self._by_namespace[selection.namespace]
 
     def dispatch(self, transitions: Sequence[Transition], revision: int) -> None:
-        """Give every audience the events it selects, as one batch."""
+        """Give every audience the events it selects, as one batch, now or in a moment."""
+        self._revision = revision
         if not self._audiences:
             return
-        concerned: list[_Audience] = []
+        concerned: dict[_Audience, None] = {}
         for transition in transitions:
-            concerned.extend(audience for audience in self._candidates(transition) if audience.gather(transition))
+            for audience in self._candidates(transition):
+                if audience.gather(transition):
+                    concerned[audience] = None
         for audience in concerned:
-            events, audience.events = audience.events, []
-            self._deliver(audience, EventBatch(events, revision))
+            pause_s = audience.pause_s
+            if not pause_s or len(audience.events) >= HELD_BACK_EVENTS_MAX:
+                self._flush(audience)
+            elif audience.timer is None:
+                audience.timer = asyncio.get_running_loop().call_later(pause_s, self._flush, audience)
         for transition in transitions:
             transition.release()
 
@@ -188,13 +213,24 @@ class Dispatcher:
         """Tell every watcher how far it is."""
         batch = EventBatch((), revision, bookmark=True)
         for audience in list(self._audiences.values()):
+            self._flush(audience)
             self._deliver(audience, batch)
 
     def end(self, error: CacheError | None) -> None:
         """End every watcher."""
         for audience in list(self._audiences.values()):
+            self._flush(audience)
             for watcher in list(audience.members):
                 watcher.end(error)
+
+    def _flush(self, audience: _Audience) -> None:
+        """Deliver what is held back."""
+        if audience.timer is not None:
+            audience.timer.cancel()
+            audience.timer = None
+        if audience.events:
+            events, audience.events = audience.events, []
+            self._deliver(audience, EventBatch(events, self._revision))
 
     def _deliver(self, audience: _Audience, batch: EventBatch) -> None:
         for watcher in list(audience.members):

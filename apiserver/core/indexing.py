@@ -17,10 +17,11 @@ Index = Callable[[bytes], tuple[Mapping[str, str], Mapping[str, str]]]
 def index_for(resource: Resource) -> Index:
     """The function from stored bytes to (labels, selectable fields that are not empty); it raises msgspec.MsgspecError."""
     decoder = msgspec.json.Decoder(_partial(resource))
+    extract = fields.extractor(resource)
 
     def index(stored: bytes) -> tuple[Mapping[str, str], Mapping[str, str]]:
         plain = msgspec.to_builtins(decoder.decode(stored))
-        found = fields.extract(resource, plain)
+        found = extract(plain)
         return plain["metadata"]["labels"], {path: value for path, value in found.items() if value}
 
     return index

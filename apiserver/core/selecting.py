@@ -45,6 +45,11 @@ def shortcut(matches: Matches | None) -> tuple[str, str] | None:
     return None
 
 
+def label_shortcut(matches: Matches | None) -> tuple[str, str] | None:
+    """A label and the one value that the predicate demands of it."""
+    return None if matches is None else matches.labels.exact()
+
+
 def parse_revision(text: str) -> int | None:
     """A resourceVersion parameter: None for the newest, else the number; raises ApiError (400)."""
     if not text:

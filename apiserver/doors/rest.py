@@ -44,11 +44,14 @@ from apiserver.core.request import (
     Watching,
 )
 from apiserver.doors.about import About
+from apiserver.doors.answers import json_answer
 from apiserver.doors.health import Check, Health
+from apiserver.doors.lists import list_portions, send_list
 from apiserver.doors.openid import OpenId
 from apiserver.doors.proxying import proxy
-from apiserver.doors.rendering import Rendering, bookmark_object, list_meta, rendering
+from apiserver.doors.rendering import Rendering, bookmark_object, rendering
 from apiserver.doors.streams import bridge
+from apiserver.doors.watch_writer import Frames, WatchWriter
 from apiserver.failures import to_api_error
 from apiserver.identity import bearer_token, user_of_peer
 from apiserver.ports import Nodes, Tokens
@@ -96,6 +99,7 @@ class RestDoor:
         self._about = About(table, aggregation, health, api.metrics, clock, openid or OpenId())
         self._runner: web.ServerRunner | None = None
         self._stopping = asyncio.Event()
+        self._frames = Frames()
 
     async def start(self, sockets: Sequence[socket.socket], context: ssl.SSLContext) -> None:
         """Serve on listening sockets."""
@@ -181,9 +185,9 @@ class RestDoor:
             raise
         match answer:
             case Document():
-                return _document(answer, form, pretty=_pretty(query))
+                return self._document(request, answer, form, pretty=_pretty(query))
             case Listing():
-                return await _listing(answer, form, pretty=_pretty(query))
+                return await _listing(request, answer, form, pretty=_pretty(query))
             case Watching():
                 return await self._watch(request, answer, form, options)
             case Streaming():
@@ -211,6 +215,18 @@ class RestDoor:
         attempts.labels("success").inc()
         return user
 
+    def _document(
+        self, request: web.BaseRequest, document: Document, form: Rendering | None, *, pretty: bool
+    ) -> web.StreamResponse:
+        body = form.document(document) if form else document.body
+        if pretty:
+            body = _indented(body)
+        if not document.warnings:
+            return json_answer(request, body, document.code, self._clock.now())
+        response = web.Response(body=body, status=document.code, content_type=JSON)
+        _warn(response, document.warnings)
+        return response
+
     async def _not_stopping(self) -> str | None:
         return "the server is about to stop" if self._stopping.is_set() else None
 
@@ -221,16 +237,17 @@ class RestDoor:
         ending = asyncio.create_task(self._end_watch(watching), name="watch/end")
         try:
             await response.prepare(request)
+            writer = WatchWriter(request, response, self._frames, WRITE_TIMEOUT_S)
             try:
                 async for batch in watching.batches:
                     if batch.bookmark:
                         ends = batch.initial_events_end and options.send_initial_events is True
                         bookmark = bookmark_object(watching, batch.revision, initial_events_end=ends)
-                        data = form.bookmark(bookmark, batch.revision) if form else _line("BOOKMARK", bookmark)
+                        await writer.line(form.bookmark(bookmark, batch.revision) if form else _line("BOOKMARK", bookmark))
+                    elif form:
+                        await writer.line(await form.events(batch))
                     else:
-                        data = await form.events(batch) if form else batch.payload
-                    async with asyncio.timeout(WRITE_TIMEOUT_S):
-                        await response.write(data)
+                        await writer.events(batch)
             except ApiError as error:
                 await response.write(_line("ERROR", codec.encode(error.status)))
             await response.write_eof()
@@ -303,13 +320,6 @@ def _too_large() -> ApiError:
     return errors.too_large(f"the request body is larger than the limit of {BODY_BYTES_MAX} bytes")
 
 
-def _document(document: Document, form: Rendering | None, *, pretty: bool) -> web.Response:
-    body = form.document(document) if form else document.body
-    response = web.Response(body=_indented(body) if pretty else body, status=document.code, content_type=JSON)
-    _warn(response, document.warnings)
-    return response
-
-
 def _warn(response: web.Response, warnings: Sequence[str]) -> None:
     for warning in warnings:
         text = warning.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ").replace("\r", " ")
@@ -324,20 +334,15 @@ def _failure(error: ApiError) -> web.Response:
     return response
 
 
-def list_parts(listing: Listing) -> list[bytes]:
-    """A list's JSON, whose concatenation it is: the head, the objects' own bytes, the end."""
-    resource = listing.resource
-    head = b'{"kind":"%bList","apiVersion":"%b","metadata":{%b},"items":[' % (
-        resource.kind.encode(),
-        resource.api_version.encode(),
-        list_meta(listing),
-    )
-    return [head, b",".join([item.data for item in listing.items]), b"]}\n"]
-
-
-async def _listing(listing: Listing, form: Rendering | None, *, pretty: bool) -> web.StreamResponse:
-    body = await form.listing(listing) if form else b"".join(list_parts(listing))
-    return web.Response(body=_indented(body) if pretty else body, content_type=JSON)
+async def _listing(request: web.BaseRequest, listing: Listing, form: Rendering | None, *, pretty: bool) -> web.StreamResponse:
+    if form is not None or pretty:
+        body = await form.listing(listing) if form else b"".join(list_portions(listing))
+        return web.Response(body=_indented(body) if pretty else body, content_type=JSON)
+    try:
+        return await send_list(request, listing, WRITE_TIMEOUT_S)
+    except TimeoutError:
+        _cut_off(request)
+        raise ConnectionResetError("a list was not taken in time") from None
 
 
 def _pretty(query: Sequence[tuple[str, str]]) -> bool:

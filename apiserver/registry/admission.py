@@ -18,6 +18,7 @@ Source: the Kubernetes page "Admission Control in Kubernetes".
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from apimachinery import codec, errors, protection
 from apimachinery import service_accounts as account_names
@@ -129,7 +130,13 @@ def _covers(toleration: Toleration, key: str) -> bool:
 
 
 def _terminating(namespace: Current) -> bool:
-    found = codec.decode(Namespace, namespace.data)
+    return _is_terminating(namespace.data)
+
+
+@lru_cache(maxsize=256)
+def _is_terminating(data: bytes) -> bool:
+    """Asked for every object that is made, of the same bytes of the cache until the namespace changes."""
+    found = codec.decode(Namespace, data)
     return bool(found.metadata.deletion_timestamp) or found.status.phase == "Terminating"
 
 

@@ -8,6 +8,7 @@ Source: the Kubernetes pages "Pod Priority and Preemption" and "Runtime Class".
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from apimachinery import codec, errors
 from apimachinery.errors import ApiError
@@ -45,7 +46,7 @@ class Classes:
             stored = await self._find(PRIORITY_CLASSES, spec.priority_class_name)
             if stored is None:
                 raise _refused(pod, f"no PriorityClass with name {spec.priority_class_name} was found")
-            found = codec.decode(PriorityClass, stored.data)
+            found = _priority_class(stored.data)
         else:
             found = self._default_priority()
         value = NO_PRIORITY if found is None else found.value
@@ -81,13 +82,17 @@ class Classes:
 
     def _default_priority(self) -> PriorityClass | None:
         """The class of pods that name none; the least of several, of which there may be two for a moment."""
-        classes: Iterable[PriorityClass] = (
-            codec.decode(PriorityClass, each.data) for each in self._reader.view(PRIORITY_CLASSES)
-        )
+        classes: Iterable[PriorityClass] = (_priority_class(each.data) for each in self._reader.view(PRIORITY_CLASSES))
         return min((each for each in classes if each.global_default), key=lambda each: each.value, default=None)
 
     async def _find(self, resource: Resource, name: str) -> Current | None:
         return self._reader.glimpse(resource, "", name) or await self._reader.read(resource, "", name)
+
+
+@lru_cache(maxsize=64)
+def _priority_class(data: bytes) -> PriorityClass:
+    """Looked at for every pod that is made, of the same bytes of the cache until the class changes; not to be changed."""
+    return codec.decode(PriorityClass, data)
 
 
 def _refused(pod: Pod, detail: str) -> ApiError:

@@ -5,6 +5,8 @@ moves the revision too: the guard then fails although the leader still leads, so
 from the cache) and the write is tried again; a deposed leader is found out by the comparison. Leases are renewed every
 second, writes take milliseconds: a few tries are enough."""
 
+from functools import lru_cache
+
 from apimachinery import codec, errors
 from apimachinery.kinds import Lease
 from apimachinery.resources import LEASES, Resource
@@ -24,12 +26,18 @@ async def guard_for(reader: Reader, fence: Fence, resource: Resource, name: str,
     """
     if not fresh:
         cached = reader.glimpse(LEASES, fence.namespace, fence.name)
-        if cached is not None and _holds(codec.decode(Lease, cached.data), fence):
+        if cached is not None and _holds(_lease(cached.data), fence):
             return Guard(cached.key, cached.revision)
     stored = await reader.read(LEASES, fence.namespace, fence.name)
     if stored is None or not _holds(codec.decode(Lease, stored.data), fence):
         raise fenced(resource, name)
     return Guard(stored.key, stored.revision)
+
+
+@lru_cache(maxsize=16)
+def _lease(data: bytes) -> Lease:
+    """Looked at for each write of a leader, of the same bytes of the cache until it renews; not to be changed."""
+    return codec.decode(Lease, data)
 
 
 def _holds(lease: Lease, fence: Fence) -> bool:

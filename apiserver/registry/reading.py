@@ -23,7 +23,7 @@ from apiserver.cache import (
 from apiserver.core.keys import KeySpace
 from apiserver.core.parameters import EXACT, check_list, check_watch
 from apiserver.core.request import Document, EventBatch, Listing, Request, Watching
-from apiserver.core.selecting import parse_revision, parse_selectors, shortcut
+from apiserver.core.selecting import label_shortcut, parse_revision, parse_selectors, shortcut
 from apiserver.core.tokens import Position, decode_token, encode_token
 from apiserver.failures import storage_error
 from apiserver.registry.current import Current, as_current
@@ -157,7 +157,7 @@ def _selection(request: Request) -> Selection:
     if request.name:
         by_field = ",".join(filter(None, (by_field, f"metadata.name={request.name}")))
     matches = parse_selectors(request.resource, options.label_selector, by_field)
-    return Selection(request.namespace, matches, shortcut(matches))
+    return Selection(request.namespace, matches, shortcut(matches), label_shortcut(matches))
 
 
 def _translate(error: CacheError | port.StorageError, resource: Resource | None, name: str) -> ApiError:

@@ -1,7 +1,8 @@
 """The storage port on etcd (3.4 or later), through the gRPC stubs of aetcd.
 
-Model. `Endpoints` owns the connections, `Committer` groups the writes, `Feed` and `Hub` serve every watch from one etcd watch;
-`etcd_wire` maps revisions, values and errors. The key space of the etcd cluster is ours alone: the feed watches all of it.
+Model. `Endpoints` owns the connections, `Committer` groups the writes, `Revisions` shares the reads of the current revision,
+`Feed` and `Hub` serve every watch from one etcd watch; `etcd_wire` maps revisions, values and errors. The key space of the etcd
+cluster is ours alone: the feed watches all of it.
 
 Everything resumes by itself when etcd restarts or a member is lost: reads are repeated on the next member for
 `call_timeout_s`, writes as `etcd_commit` says, the feed for ever.
@@ -10,8 +11,7 @@ Everything resumes by itself when etcd restarts or a member is lost: reads are r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from aetcd import rpc  # type: ignore[import-untyped]
 
@@ -19,6 +19,7 @@ from apiserver.storage.etcd_commit import Committer
 from apiserver.storage.etcd_endpoints import Endpoints, TlsFiles
 from apiserver.storage.etcd_feed import Feed, FeedWatch
 from apiserver.storage.etcd_leases import LeasePool
+from apiserver.storage.etcd_revisions import Revisions
 from apiserver.storage.etcd_wire import decode_item, etcd_revision, snapshot_revision
 from apiserver.storage.hub import Hub
 from apiserver.storage.port import (
@@ -44,8 +45,7 @@ class EtcdStorage:
         self._committer = Committer(self._endpoints, LeasePool(self._endpoints))
         self._hub = Hub(history_limit=_HUB_HISTORY_CHANGES, history_bytes_max=_HUB_HISTORY_BYTES)
         self._feed = Feed(self._endpoints, self._hub)
-        self._reading: asyncio.Task[int] | None = None
-        self._next_reading: asyncio.Task[int] | None = None
+        self._revisions = Revisions(self._feed.read_revision)
 
     async def get(self, key: bytes) -> KeyValue | None:
         """See `port.Storage.get`."""
@@ -86,14 +86,8 @@ class EtcdStorage:
         return await asyncio.gather(*[self._committer.submit(write) for write in writes])
 
     async def current_revision(self) -> int:
-        """See `port.Storage.current_revision`: a caller waits for the first read that begins after its call."""
-        if self._reading is None or self._reading.done():
-            reading = self._reading = _owned(self._feed.read_revision())
-        else:
-            if self._next_reading is None:
-                self._next_reading = _owned(self._read_after(self._reading))
-            reading = self._next_reading
-        return snapshot_revision(await asyncio.shield(reading))
+        """See `port.Storage.current_revision`."""
+        return snapshot_revision(await self._revisions.current())
 
     async def recent_revision(self) -> int:
         """See `port.Storage.recent_revision`: where the feed's history begins."""
@@ -114,23 +108,10 @@ class EtcdStorage:
         await self._committer.close()
         await self._feed.close()
         await self._endpoints.close()
-        readings = [task for task in (self._reading, self._next_reading) if task is not None]
-        await asyncio.gather(*readings, return_exceptions=True)
+        await self._revisions.close()
 
     async def _write(self, write: Write) -> int:
         outcome = await self._committer.submit(write)
         if isinstance(outcome, StorageError):
             raise outcome
         return outcome
-
-    async def _read_after(self, earlier: asyncio.Task[int]) -> int:
-        await asyncio.wait([earlier])
-        self._reading, self._next_reading = self._next_reading, None
-        return await self._feed.read_revision()
-
-
-def _owned(reading: Coroutine[Any, Any, int]) -> asyncio.Task[int]:
-    """A task whose failure is its callers' matter; they may all have gone when it fails."""
-    task = asyncio.get_running_loop().create_task(reading, name="etcd/revision")
-    task.add_done_callback(lambda done: done.cancelled() or done.exception())
-    return task

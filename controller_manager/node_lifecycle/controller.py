@@ -1,8 +1,11 @@
 """Informers, clocks and writes around `core`.
 
-A silent node is declared so only after its lease has been read from the API once more, and only if we ourselves have
-been able to see it all the while: when the API server did not answer, or this process did not run, every node's grace
-starts anew. The same holds after a restart. So a fault of the control plane takes no node out of service.
+A silent node is declared so only after its lease has been read from the API once more, within the last second, and only if
+we ourselves have been able to see it all the while: when the API server did not answer, or this process did not run, every
+node's grace starts anew. The same holds after a restart. So a fault of the control plane takes no node out of service.
+
+When very many fall silent together, some are declared so at once and the others by turns: four requests for each of a
+thousand nodes would take all of the API server's time just when everybody else needs it too.
 
 Order of a failure: node status Unknown and its pods Ready=False at once, together (endpoints drop them), then the taints.
 Pods of a node that reports Ready=False itself stay as its kubelet says: it is alive and probes them.
@@ -19,12 +22,15 @@ from controller_manager.node_lifecycle import core
 from controller_manager.shared import nodes as nodeinfo
 from controller_manager.shared.context import NODE, Context
 from controller_manager.shared.loop import Controller
-from controller_manager.shared.rate import TokenBucket
+from controller_manager.shared.rate import TokenBucket, Turns
 
 LEASE_NAMESPACE = "kube-node-lease"
 TICK_S = 0.25
 PROBE_PERIOD_S = 1.0
 BLIND_AFTER_S = 1.0
+CONFIRMED_FOR_S = 1.0
+DECLARED_NODES_PER_S = 100.0
+DECLARED_NODES_BURST = 50
 EVICTED_NODES_PER_S = 1.0
 EVICTED_NODES_BURST = 5
 POLICY_AGE_S = 0.05
@@ -47,6 +53,8 @@ class NodeLifecycleController(Controller):
         self._recorder = context.recorder("node-controller")
         self._health: dict[str, core.Health] = {}
         self._silent: set[str] = set()  # as of the last tick
+        self._confirmed: dict[str, tuple[core.Health, float]] = {}  # which silence the API has confirmed, and when
+        self._turns = Turns(context.clock, per_s=DECLARED_NODES_PER_S, burst=DECLARED_NODES_BURST)
         self._tokens = TokenBucket(context.clock, per_s=EVICTED_NODES_PER_S, burst=EVICTED_NODES_BURST)
         self._policy = core.Evictions(may_add=True, may_keep=True)
         self._policy_at = -POLICY_AGE_S
@@ -71,7 +79,12 @@ class NodeLifecycleController(Controller):
         node = self._nodes.get(key)
         if node is None:
             return
-        silent = self._is_silent(key) and await self._is_confirmed(node)
+        silent = self._is_silent(key)
+        if silent and nodeinfo.readiness(node) != "Unknown" and (wait_s := self._turns.wait_s(key)) > 0:
+            self.queue.add_after(key, wait_s)
+            return
+        silent = silent and await self._is_confirmed(node)
+        self._turns.done(key)
         if silent:
             node = await self._take_out_of_service(node)
         await self._taint(node, silent=silent)
@@ -129,9 +142,15 @@ class NodeLifecycleController(Controller):
         self._recorder.event(pod, "Warning", "NodeNotReady", "Node is not ready")
 
     async def _is_confirmed(self, node: Node) -> bool:
-        """Whether the API, asked now, knows no newer sign of the node than we do. Without an answer nobody is silent
-        but we."""
+        """Whether the API, asked within the last second, knows no newer sign of the node than we do. Without an answer nobody
+        is silent but we.
+
+        Declaring a node silent and tainting it are changes that bring it back here, as does every pod that is bound to it.
+        """
         name, asked_at = node.metadata.name, self._clock.monotonic()
+        silence, confirmed_at = self._confirmed.get(name, (None, 0.0))
+        if silence is not None and silence is self._health.get(name) and asked_at - confirmed_at < CONFIRMED_FOR_S:
+            return True
         try:
             renewal = _renewal(await self._client.get(Lease, name, LEASE_NAMESPACE))
         except ApiError as error:
@@ -143,7 +162,10 @@ class NodeLifecycleController(Controller):
             self._restart_graces("the API server answers slowly")
         else:
             self._see(name, renewal=renewal)
-        return self._is_silent(name)
+        silent = self._is_silent(name)
+        if silent:
+            self._confirmed[name] = (self._health[name], asked_at)
+        return silent
 
     async def _monitor(self) -> None:
         """Put nodes that fall silent, or whose evictions start or stop, into the queue."""
@@ -218,6 +240,8 @@ class NodeLifecycleController(Controller):
         if new is None:
             if old is not None:
                 self._health.pop(old.metadata.name, None)
+                self._confirmed.pop(old.metadata.name, None)
+                self._turns.done(old.metadata.name)
             return
         if old is not None and old.metadata.uid != new.metadata.uid:
             self._health.pop(new.metadata.name, None)

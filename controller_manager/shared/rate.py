@@ -1,4 +1,4 @@
-"""A token bucket: so many at once, then so many a second."""
+"""So many at once, then so many a second: by tokens for whoever comes, by turns for keys that come back."""
 
 from apimachinery.clock import Clock
 
@@ -24,3 +24,30 @@ class TokenBucket:
             self._tokens -= 1
             return 0.0
         return max((1 - self._tokens) / self._per_s, MIN_WAIT_S)
+
+
+class Turns:
+    """Gives each key a turn: the first `burst` now, then `per_s` of them a second. A key keeps its turn until it is `done`.
+
+    Whoever waits for a turn knows when it is, so that a thousand that wait need not try again and again.
+    """
+
+    def __init__(self, clock: Clock, *, per_s: float, burst: int) -> None:
+        self._clock = clock
+        self._pause_s = 1 / per_s
+        self._burst_s = burst / per_s
+        self._next_at = clock.monotonic() - self._burst_s
+        self._turns: dict[str, float] = {}
+
+    def wait_s(self, key: str) -> float:
+        """Seconds until the turn of `key`; 0 once it has come, or nearly."""
+        now = self._clock.monotonic()
+        turn = self._turns.get(key)
+        if turn is None:
+            self._next_at = max(self._next_at, now - self._burst_s) + self._pause_s
+            turn = self._turns[key] = max(now, self._next_at)
+        return turn - now if turn - now >= MIN_WAIT_S else 0.0
+
+    def done(self, key: str) -> None:
+        """Give up the turn of `key`, if it has one."""
+        self._turns.pop(key, None)

@@ -271,3 +271,18 @@ async def test_large_list_comes_in_chunks(client: Client) -> None:
     listed = await client.list(ConfigMap, "default")
     assert [each.metadata.name for each in listed.items] == [f"c{index:04}" for index in range(600)]
     assert listed.revision >= max(int(each.metadata.resource_version) for each in listed.items)
+
+
+async def test_large_list_over_rest(server: RunningServer, rest: Any) -> None:
+    for index in range(5):
+        await rest("POST", CONFIG_MAPS, {**body(f"large-{index}"), "data": {"text": str(index) * 200_000}})
+    async with server.session() as session:
+        async with session.get(server.url + CONFIG_MAPS) as response:
+            text = await response.read()
+            assert int(response.headers["Content-Length"]) == len(text) > 1_000_000
+        found = [each["data"]["text"][0] for each in json.loads(text)["items"] if "text" in each["data"]]
+        assert found == ["0", "1", "2", "3", "4"]
+        async with session.head(server.url + CONFIG_MAPS) as response:
+            assert int(response.headers["Content-Length"]) == len(text)
+        async with session.get(server.url + CONFIG_MAPS + "?pretty=true") as response:
+            assert await response.json() == json.loads(text)

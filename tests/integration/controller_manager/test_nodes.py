@@ -12,9 +12,15 @@ from apiclient.transport import Verb
 from apimachinery import errors
 from apimachinery.codec import convert
 from apimachinery.kinds import Lease, Node, Pod
+from apimachinery.resources import LEASES
 from apimachinery.times import format_micro_time, format_time
 from controller_manager.node_ipam.controller import NodeIpamController
-from controller_manager.node_lifecycle.controller import LEASE_NAMESPACE, NodeLifecycleController
+from controller_manager.node_lifecycle.controller import (
+    DECLARED_NODES_BURST,
+    DECLARED_NODES_PER_S,
+    LEASE_NAMESPACE,
+    NodeLifecycleController,
+)
 from controller_manager.pod_gc.controller import PodGcController
 from controller_manager.shared.context import Context
 from controller_manager.shared.loop import Controller
@@ -451,3 +457,46 @@ async def test_what_an_earlier_leader_believed_evicts_nobody_before_it_is_seen_a
     await asyncio.sleep(20)
     assert not is_going(scene, "p1")
     await scene.stop()
+
+
+async def test_the_api_is_asked_about_a_silent_node_once_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene, kubelets = await begin("a", "b", "c")
+    asked: list[float] = []
+    get = scene.api.get
+
+    async def counting(name: Any, **options: Any) -> bytes:
+        if name.resource is LEASES and name.name == "b":
+            asked.append(scene.clock.monotonic())
+        return await get(name, **options)
+
+    monkeypatch.setattr(scene.api, "get", counting)
+    kubelets.dead.add("b")
+    await scene.until(lambda: taints(scene, "b") == {"unreachable:NoSchedule", "unreachable:NoExecute"})
+    assert len(asked) == 1, "what it writes itself brings the node back, and is no reason to ask again"
+    for number in range(30):
+        scene.api.seed(pod(scene, f"late-{number}", "b", tolerations=[{"operator": "Exists"}]))
+        await asyncio.sleep(0.1)
+    assert 2 <= len(asked) <= 5
+    assert await scene.until(lambda: not is_ready(scene, "late-29")) <= 0.1
+    kubelets.dead.clear()
+    await scene.until(lambda: not taints(scene, "b"))
+    kubelets.dead.add("b")
+    asked.clear()
+    assert await scene.until(lambda: readiness(scene, "b") == "Unknown") >= GRACE_S - 1
+    assert len(asked) == 1, "another silence is another matter"
+
+
+async def test_many_silent_nodes_are_declared_by_turns() -> None:
+    many = DECLARED_NODES_BURST + 20
+    names = [f"n{number}" for number in range(many)]
+    scene, kubelets = await begin(*names)
+
+    def declared() -> int:
+        return sum(readiness(scene, name) == "Unknown" for name in names)
+
+    kubelets.dead.update(names)
+    await scene.until(lambda: any(readiness(scene, name) == "Unknown" for name in names[:2]))
+    await asyncio.sleep(0.05)
+    assert DECLARED_NODES_BURST <= declared() <= DECLARED_NODES_BURST + 10
+    await asyncio.sleep(20 / DECLARED_NODES_PER_S)
+    assert declared() == many

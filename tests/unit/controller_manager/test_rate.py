@@ -1,0 +1,23 @@
+"""Turns: some at once, the others one after the other, and nobody more than once."""
+
+from __future__ import annotations
+
+from apimachinery.clock import FakeClock
+from controller_manager.shared.rate import Turns
+
+
+def test_a_burst_then_so_many_a_second() -> None:
+    clock = FakeClock()
+    turns = Turns(clock, per_s=10, burst=3)
+
+    def waits(*keys: str) -> list[float]:
+        return [round(turns.wait_s(key), 6) for key in keys]
+
+    assert waits("a", "b", "c", "d", "e", "f") == [0, 0, 0, 0.1, 0.2, 0.3]
+    assert waits("f") == [0.3], "a key keeps its turn"
+    clock.advance(0.25)
+    assert waits("d", "e", "f") == [0, 0, 0.05]
+    turns.done("f")
+    assert waits("f") == [0.15], "a key that has given its turn up gets the next one"
+    clock.advance(100)
+    assert waits("p", "q", "r", "s") == [0, 0, 0, 0.1], "no more than a burst is saved up"
