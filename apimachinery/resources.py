@@ -35,7 +35,8 @@ class Resource:
     """One row: where a kind lives in the API.
 
     plural: the path segment; subresources: path segments below an object; categories: names that stand for several resources
-    (`all`); group: "" for the core group; conversion: None for a row that stores its objects, or has none to store.
+    (`all`); group: "" for the core group; conversion: None for a row that stores its objects, or has none to store; list_kind:
+    what a list is called where it is not KINDList; selectable_fields: paths of a custom resource that field selectors may name.
     """
 
     group: str
@@ -50,6 +51,13 @@ class Resource:
     subresources: tuple[str, ...] = ()
     verbs: tuple[str, ...] = ALL_VERBS
     conversion: Conversion | None = None
+    list_kind: str = ""
+    selectable_fields: tuple[str, ...] = ()
+
+    @property
+    def list_named(self) -> str:
+        """The kind of a list of these objects."""
+        return self.list_kind or f"{self.kind}List"
 
     @property
     def stored_as(self) -> Resource:
@@ -309,6 +317,19 @@ CSI_DRIVERS = _storage("csidrivers", kinds.CSIDriver)
 CSI_NODES = _storage("csinodes", kinds.CSINode)
 CSI_STORAGE_CAPACITIES = _storage("csistoragecapacities", kinds.CSIStorageCapacity, namespaced=True)
 
+CUSTOM_RESOURCE_DEFINITIONS = Resource(
+    "apiextensions.k8s.io",
+    "v1",
+    "customresourcedefinitions",
+    "CustomResourceDefinition",
+    kinds.CustomResourceDefinition,
+    namespaced=False,
+    singular="customresourcedefinition",
+    short_names=("crd", "crds"),
+    categories=("api-extensions",),
+    subresources=("status",),
+)
+
 RESOURCES: tuple[Resource, ...] = (
     NAMESPACES,
     NODES,
@@ -354,6 +375,7 @@ RESOURCES: tuple[Resource, ...] = (
     CSI_DRIVERS,
     CSI_NODES,
     CSI_STORAGE_CAPACITIES,
+    CUSTOM_RESOURCE_DEFINITIONS,
 )
 """Rows whose objects are stored: what caches, controllers and clean-ups go through."""
 
@@ -380,10 +402,31 @@ Source: the answers in Kubernetes' OpenAPI document.
 
 
 class ResourceTable:
-    """Look-ups over rows: by path, by kind, by class, and by the names that people type."""
+    """Look-ups over rows: by path, by kind, by class, and by the names that people type.
+
+    Rows of custom resources come and go (`replace_custom`); who keeps something that follows from the rows looks at
+    `generation`, which counts these changes. A built-in row is never displaced.
+    """
 
     def __init__(self, rows: Iterable[Resource]) -> None:
         self.rows = tuple(rows)
+        self.generation = 0
+        self._built_in = self.rows
+        self._index()
+
+    def replace_custom(self, rows: Iterable[Resource]) -> None:
+        """Have these rows beside the built-in ones, instead of those that were there."""
+        taken = {(row.group, row.version, row.plural) for row in self._built_in}
+        self.rows = (*self._built_in, *(row for row in rows if (row.group, row.version, row.plural) not in taken))
+        self.generation += 1
+        self._index()
+
+    @property
+    def custom(self) -> tuple[Resource, ...]:
+        """The rows of custom resources."""
+        return self.rows[len(self._built_in) :]
+
+    def _index(self) -> None:
         self.stored = tuple(row for row in self.rows if row.conversion is None and not row.virtual)
         self._by_path = {(row.group, row.version, row.plural): row for row in self.rows}
         self._by_kind = {(row.api_version, row.kind): row for row in self.rows}

@@ -8,7 +8,7 @@ import asyncio
 import random
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -22,11 +22,13 @@ from apiserver.cache import WatchCache
 from apiserver.chain import AllowAuthenticated, Api
 from apiserver.config import ApiServerConfiguration, KubeletClientConfig, LimitsConfig, StorageConfig
 from apiserver.core.allocation import address_range, address_text, port_range
+from apiserver.core.custom import Renaming
 from apiserver.core.indexing import index_for
 from apiserver.core.keys import KeySpace
 from apiserver.doors.grpc_door import GrpcDoor
 from apiserver.doors.health import Check
 from apiserver.doors.rest import RestDoor
+from apiserver.extensions import Extensions
 from apiserver.flow import Lines
 from apiserver.identity import NoTokens
 from apiserver.loops import repair_forever
@@ -85,27 +87,16 @@ class Assembly:
         *,
         clock: Clock,
         rng: random.Random,
-        table: ResourceTable = TABLE,
     ) -> None:
         self.settings = settings
         self.metrics = Metrics()
         self.storage = storage = MeasuredStorage(storage, self.metrics.observe_storage, clock)
-        self.table = table
+        self.table = table = ResourceTable(TABLE.rows)
         self.nodes = nodes
         self.clock = clock
         self.rng = rng
-        keys = KeySpace(settings.prefix)
-        self.caches: Mapping[Resource, WatchCache] = {
-            row: WatchCache(
-                storage,
-                keys.collection(row),
-                index=index_for(row),
-                rng=rng,
-                history_limit=settings.watch_history_changes,
-                on_waited=self.metrics.read_wait(row),
-            )
-            for row in table.stored
-        }
+        self.keys = keys = KeySpace(settings.prefix)
+        self.caches: dict[Resource, WatchCache] = {row: self._new_cache(row) for row in table.stored}
         first = address_range(settings.service_cidr).first
         self.service_address = address_text(first)
         reserved = (self.service_address, address_text(first + CLUSTER_DNS_OFFSET))
@@ -119,9 +110,10 @@ class Assembly:
         )
         reading = Reading(storage, self.caches, keys)
         store = ObjectStore(storage, keys, reading)
+        strategies = dict(STRATEGIES)
         objects = Objects(
             store,
-            STRATEGIES,
+            strategies,
             Admission(reading, settings.default_toleration_s),
             {SERVICES: self.allocator},
             Quotas(store, clock),
@@ -152,7 +144,27 @@ class Assembly:
             clock=clock,
         )
 
+        self.extensions = Extensions(
+            table=table,
+            caches=self.caches,
+            strategies=strategies,
+            store=store,
+            new_cache=lambda family: self._new_cache(family.indexed, family.normalized),
+            converter=lambda definition: Renaming(),
+            clock=clock,
+        )
         self.metrics.before_exposition(self._sample)
+
+    def _new_cache(self, row: Resource, normalize: Callable[[bytes], bytes] | None = None) -> WatchCache:
+        return WatchCache(
+            self.storage,
+            self.keys.collection(row),
+            index=index_for(row),
+            rng=self.rng,
+            history_limit=self.settings.watch_history_changes,
+            on_waited=self.metrics.read_wait(row),
+            normalize=normalize,
+        )
 
     def checks(self) -> dict[str, Check]:
         """What /healthz and /readyz ask, by name."""
@@ -193,11 +205,13 @@ class Assembly:
                 for name, work in (
                     ("compact", compact_forever(self.storage)),
                     ("repair", repair_forever(self.allocator)),
+                    ("extensions", self.extensions.run(self.api)),
                 ):
                     tasks.append(group.create_task(forever(work, name), name=name))
                 try:
-                    for cache in self.caches.values():
+                    for cache in list(self.caches.values()):
                         await cache.synced.wait()
+                    await self.extensions.ready.wait()
                     settings = self.settings
                     await bootstrap(
                         self.api,

@@ -139,7 +139,7 @@ class RestDoor:
         options = parse_options(query, default_validation=FieldValidation.WARN) if ours else _DEFAULTS
         if not verb.mutating and not query:
             options = DEFAULT_OPTIONS
-        form = rendering(request.headers.get("Accept", ""), verb, options, self._clock)
+        form = rendering(request.headers.get("Accept", ""), verb, options, self._clock, target.resource)
         wanted = Request(
             verb=verb,
             resource=target.resource,
@@ -290,8 +290,8 @@ def _failure(error: ApiError) -> web.Response:
 def list_parts(listing: Listing) -> list[bytes]:
     """A list's JSON, whose concatenation it is: the head, the objects' own bytes, the end."""
     resource = listing.resource
-    head = b'{"kind":"%bList","apiVersion":"%b","metadata":{%b},"items":[' % (
-        resource.kind.encode(),
+    head = b'{"kind":"%b","apiVersion":"%b","metadata":{%b},"items":[' % (
+        resource.list_named.encode(),
         resource.api_version.encode(),
         list_meta(listing),
     )

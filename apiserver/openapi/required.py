@@ -8,6 +8,8 @@ Kubernetes 1.36.
 from collections.abc import Mapping
 
 ALSO_REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "apiextensions/v1.CustomResourceDefinition": ("spec",),
+    "apiextensions/v1.CustomResourceDefinitionSpec": ("names",),
     "apps/v1.DaemonSetSpec": ("selector", "template"),
     "apps/v1.DeploymentSpec": ("selector", "template"),
     "apps/v1.ReplicaSetSpec": ("selector",),

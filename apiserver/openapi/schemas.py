@@ -40,6 +40,7 @@ _BYTES = frozenset(
         ("CertificateSigningRequestStatus", "certificate"),
         ("ConfigMap", "binaryData"),
         ("Secret", "data"),
+        ("WebhookClientConfig", "caBundle"),
     )
 )
 """Fields whose strings are base64."""
@@ -162,17 +163,23 @@ def _required(cls: type[msgspec.Struct], written: Iterable[str]) -> list[str]:
 
 def list_schema(cls: type[msgspec.Struct], group: str, version: str, kind: str, dialect: Dialect) -> Schema:
     """The schema of a list of these objects."""
+    return list_schema_of(schema_name(cls), (group, version, kind), f"{kind}List", dialect)
+
+
+def list_schema_of(name: str, gvk: tuple[str, str, str], list_kind: str, dialect: Dialect) -> Schema:
+    """The schema of a list of what the schema of that name describes."""
+    group, version, kind = gvk
     return {
         "type": "object",
-        "description": f"{kind}List is a list of objects of kind {kind}.",
+        "description": f"{list_kind} is a list of objects of kind {kind}.",
         "properties": {
             "apiVersion": {"type": "string", "description": _API_VERSION_TEXT},
-            "items": {"type": "array", "items": dialect.reference(schema_name(cls))},
+            "items": {"type": "array", "items": dialect.reference(name)},
             "kind": {"type": "string", "description": _KIND_TEXT},
             "metadata": dialect.reference(f"{META}.ListMeta"),
         },
         "required": ["items"],
-        "x-kubernetes-group-version-kind": [gvk_mark(group, version, f"{kind}List")],
+        "x-kubernetes-group-version-kind": [gvk_mark(group, version, list_kind)],
     }
 
 
@@ -219,6 +226,8 @@ def _annotated(hint: Any, dialect: Dialect, text_format: str) -> Schema:
 def _union(options: list[Any], dialect: Dialect, text_format: str) -> Schema:
     if len(options) == 1:
         return _value(options[0], dialect, text_format)
+    if any(isinstance(option, type) and issubclass(option, msgspec.Struct) for option in options):
+        return {}  # a schema, or something in its place: OpenAPI 2 has no words for that
     return dialect.reference(_QUANTITY if float in options else _INT_OR_STRING)
 
 

@@ -17,12 +17,13 @@ Source: the Kubernetes page "Admission Control in Kubernetes".
 from collections.abc import Iterator
 
 from apimachinery import codec, errors
-from apimachinery.errors import ApiError
+from apimachinery.errors import ApiError, Reason, api_error
 from apimachinery.kinds import LimitRange, Namespace, PersistentVolumeClaim, Pod, PriorityClass, Toleration
 from apimachinery.kinds.meta import StatusCause, StatusDetails
 from apimachinery.kinds.object import Object
 from apimachinery.resources import LIMIT_RANGES, NAMESPACES, Resource
 from apiserver.core import limit_ranges
+from apiserver.core.custom import CustomResource
 from apiserver.registry.classes import Classes
 from apiserver.registry.current import Current, Reader
 
@@ -41,6 +42,8 @@ class Admission:
 
     async def admit_create(self, resource: Resource, obj: Object) -> None:
         """Complete `obj` in place; raises ApiError 403 or 404."""
+        if isinstance(resource, CustomResource) and resource.family.terminating:
+            raise _ending()
         if resource.namespaced:
             await self._require_namespace(resource, obj.metadata.namespace, obj.metadata.name)
         if isinstance(obj, Pod):
@@ -102,6 +105,11 @@ def _covers(toleration: Toleration, key: str) -> bool:
 def _terminating(namespace: Current) -> bool:
     found = codec.decode(Namespace, namespace.data)
     return bool(found.metadata.deletion_timestamp) or found.status.phase == "Terminating"
+
+
+def _ending() -> ApiError:
+    message = "create not allowed while custom resource definition is terminating"
+    return api_error(405, Reason.METHOD_NOT_ALLOWED, message)
 
 
 def _being_terminated(resource: Resource, namespace: str, name: str) -> ApiError:

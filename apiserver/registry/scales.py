@@ -10,7 +10,7 @@ from apiserver.core.scaling import SCALE_API_VERSION, rescaled, scale_of
 from apiserver.registry.applying import Applies
 from apiserver.registry.current import Current
 from apiserver.registry.objects import Objects, Reservation
-from apiserver.registry.store import ObjectStore, Outcome, Written
+from apiserver.registry.store import ObjectStore, Outcome, Written, presented
 
 
 class Scales:
@@ -26,11 +26,11 @@ class Scales:
         match request.verb:
             case Verb.GET:
                 found = await self._store.current(request.resource, request.namespace, request.name)
-                return Document(codec.encode(scale_of(found.decode(request.resource))), found.revision)
+                return Document(codec.encode(scale_of(found.decode(request.resource), request.resource)), found.revision)
             case Verb.UPDATE:
                 return await self._update(request)
             case Verb.PATCH if request.content_type == PatchType.APPLY:
-                return _document(request, await self._applies.apply_scale(request), ())
+                return await _document(request, await self._applies.apply_scale(request), ())
             case Verb.PATCH:
                 return await self._patch(request)
             case _:
@@ -46,9 +46,9 @@ class Scales:
             old = current.decode(request.resource)
             wanted = scale.metadata
             meta.check_preconditions(request.resource, old.metadata, uid=wanted.uid, resource_version=wanted.resource_version)
-            return await self._objects.revise(request, rescaled(old, scale), old, current, reservation)
+            return await self._objects.revise(request, rescaled(old, scale, request.resource), old, current, reservation)
 
-        return _document(request, await self._objects.change(request, decide), warnings)
+        return await _document(request, await self._objects.change(request, decide), warnings)
 
     async def _patch(self, request: Request) -> Document:
         patch = parse_patch(request.body, request.content_type)
@@ -58,18 +58,19 @@ class Scales:
             nonlocal warnings
             old = current.decode(request.resource)
             meta.check_preconditions(request.resource, old.metadata, resource_version=patch.resource_version())
-            plain = patch.apply(Scale, codec.to_plain(scale_of(old)))
+            plain = patch.apply(Scale, codec.to_plain(scale_of(old, request.resource)))
             warnings = check_plain(Scale, plain, request.options.field_validation, SCALE_API_VERSION)
             scale = codec.convert(Scale, plain)
             naming.settle_name(scale.metadata, request.name)
             wanted = scale.metadata
             meta.check_preconditions(request.resource, old.metadata, uid=wanted.uid, resource_version=wanted.resource_version)
-            return await self._objects.revise(request, rescaled(old, scale), old, current, reservation)
+            return await self._objects.revise(request, rescaled(old, scale, request.resource), old, current, reservation)
 
         written = await self._objects.change(request, decide)
-        return _document(request, written, warnings)
+        return await _document(request, written, warnings)
 
 
-def _document(request: Request, written: Written, warnings: tuple[str, ...]) -> Document:
-    scale = scale_of(codec.decode(request.resource.cls, written.data))
+async def _document(request: Request, written: Written, warnings: tuple[str, ...]) -> Document:
+    shown = await presented(request.resource, Current(b"", written.data, written.revision))
+    scale = scale_of(shown.decode(request.resource), request.resource)
     return Document(codec.encode(scale), written.revision, 200, warnings)

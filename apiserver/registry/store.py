@@ -12,8 +12,10 @@ import msgspec
 
 from apimachinery import codec, errors
 from apimachinery.errors import ApiError
+from apimachinery.kinds.custom import Custom
 from apimachinery.kinds.object import Object
 from apimachinery.resources import Resource
+from apiserver.core.custom import CustomResource
 from apiserver.core.keys import KeySpace
 from apiserver.core.request import Fence
 from apiserver.failures import storage_error
@@ -66,7 +68,7 @@ class ObjectStore:
         found = await self.reader.read(resource, namespace, name)
         if found is None:
             raise errors.not_found(resource.plural, name, group=resource.group)
-        return found
+        return await presented(resource, found)
 
     async def create(
         self,
@@ -80,7 +82,7 @@ class ObjectStore:
         """Write an object that must not exist yet."""
         meta = obj.metadata
         key = self.keys.object(resource, meta.namespace, meta.name)
-        stored = codec.encode_stored(obj)
+        stored = await _stored(resource, obj)
         fenced = Fenced(self.reader, fence, resource, meta.name)
         while True:
             try:
@@ -102,10 +104,9 @@ class ObjectStore:
         dry_run: bool = False,
     ) -> Written:
         """Apply `decide` to the object until its outcome is in storage; raises what `decide` raises on the newest state."""
-        current = self.reader.glimpse(resource, namespace, name)
-        fresh = current is None
-        if current is None:
-            current = await self.current(resource, namespace, name)
+        glimpsed = self.reader.glimpse(resource, namespace, name)
+        fresh = glimpsed is None
+        current = await (self.current(resource, namespace, name) if glimpsed is None else presented(resource, glimpsed))
         fenced = Fenced(self.reader, fence, resource, name)
         for _ in range(ATTEMPTS_MAX):
             try:
@@ -122,24 +123,44 @@ class ObjectStore:
             if dry_run or isinstance(outcome, Leave):
                 return preview(outcome, current)
             try:
-                return await self._swap(current, outcome, await fenced.guards())
+                return await self._swap(resource, current, outcome, await fenced.guards())
             except port.Conflict as error:
-                current, fresh = as_current(error.current), True
+                current, fresh = await presented(resource, as_current(error.current)), True
             except port.GuardFailed as error:
                 fenced.failed(error)
             except port.StorageError as error:
                 raise storage_error(error, resource, name) from error
         raise errors.conflict(resource.plural, name, group=resource.group)
 
-    async def _swap(self, current: Current, outcome: Put | Drop, guards: tuple[port.Guard, ...]) -> Written:
+    async def _swap(self, resource: Resource, current: Current, outcome: Put | Drop, guards: tuple[port.Guard, ...]) -> Written:
         if isinstance(outcome, Put):
-            stored = codec.encode_stored(outcome.obj)
+            stored = await _stored(resource, outcome.obj)
             guards = (*guards, *outcome.guards)
             revision = await self.storage.update(current.key, stored, expected_revision=current.revision, guards=guards)
             return Written(codec.splice_revision(stored, revision), revision)
         revision = await self.storage.delete(current.key, expected_revision=current.revision, guards=guards)
         last = current.data if outcome.obj is None else codec.splice_revision(codec.encode_stored(outcome.obj), revision)
         return Written(last, revision, removed=True)
+
+
+async def presented(resource: Resource, current: Current) -> Current:
+    """The object in the version of the resource, where that may be another one than is stored.
+
+    What cannot be read stays as it is, and can be deleted.
+    """
+    if not isinstance(resource, CustomResource):
+        return current
+    try:
+        (data,) = await resource.family.present(resource, [current.data])
+    except (ApiError, msgspec.MsgspecError, UnicodeDecodeError, AttributeError):
+        return current
+    return msgspec.structs.replace(current, data=data)
+
+
+async def _stored(resource: Resource, obj: Object) -> bytes:
+    if isinstance(resource, CustomResource) and isinstance(obj, Custom):
+        obj = await resource.family.to_storage(obj)
+    return codec.encode_stored(obj)
 
 
 def preview(outcome: Outcome, current: Current) -> Written:

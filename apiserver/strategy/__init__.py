@@ -21,6 +21,7 @@ from apiserver.strategy.csi import (
     CSIStorageCapacityStrategy,
     VolumeAttachmentStrategy,
 )
+from apiserver.strategy.custom_resource_definitions import CustomResourceDefinitionStrategy
 from apiserver.strategy.daemon_sets import ControllerRevisionStrategy, DaemonSetStrategy
 from apiserver.strategy.disruption import PodDisruptionBudgetStrategy
 from apiserver.strategy.endpoints import EndpointSliceStrategy, EndpointsStrategy
@@ -87,6 +88,7 @@ _ALL: tuple[Strategy[Any], ...] = (
     CSIDriverStrategy(resources.CSI_DRIVERS),
     CSINodeStrategy(resources.CSI_NODES),
     CSIStorageCapacityStrategy(resources.CSI_STORAGE_CAPACITIES),
+    CustomResourceDefinitionStrategy(resources.CUSTOM_RESOURCE_DEFINITIONS),
 )
 
 STRATEGIES: Mapping[Resource, Strategy[Any]] = {strategy.resource: strategy for strategy in _ALL}

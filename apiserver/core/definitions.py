@@ -1,0 +1,155 @@
+"""CustomResourceDefinitions: which names are accepted, when a kind is established, which versions are served. Pure.
+
+Names belong to who was accepted with them first: a definition whose names are taken by another one of its group keeps those
+that it had been accepted with. Once established it stays so. Source: the Kubernetes page on CustomResourceDefinitions; the API
+reference of CustomResourceDefinitionStatus.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from apimachinery.kinds import (
+    CustomResourceDefinition,
+    CustomResourceDefinitionCondition,
+    CustomResourceDefinitionNames,
+    CustomResourceDefinitionVersion,
+)
+from apimachinery.times import format_time
+
+CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
+NAMES_ACCEPTED, ESTABLISHED, TERMINATING = "NamesAccepted", "Established", "Terminating"
+
+
+class Verdict(NamedTuple):
+    """What a condition says."""
+
+    type: str
+    status: bool
+    reason: str
+    message: str
+
+
+DELETION_PENDING = Verdict(
+    TERMINATING, True, "InstanceDeletionPending", "CustomResourceDefinition marked for deletion; its objects are deleted first"
+)
+DELETION_DONE = Verdict(TERMINATING, False, "InstanceDeletionCompleted", "removed all instances")
+
+
+def deletion_in_progress(left: int) -> Verdict:
+    """Its objects are being deleted."""
+    return Verdict(TERMINATING, True, "InstanceDeletionInProgress", f"{left} objects are still there")
+
+
+def deletion_failed(why: str) -> Verdict:
+    """Its objects could not be deleted for now."""
+    return Verdict(TERMINATING, True, "InstanceDeletionFailed", f"could not delete all instances: {why}")
+
+
+def condition_of(definition: CustomResourceDefinition, kind: str) -> CustomResourceDefinitionCondition | None:
+    """The condition of that type, if there is one."""
+    return next((each for each in definition.status.conditions if each.type == kind), None)
+
+
+def holds(definition: CustomResourceDefinition, kind: str) -> bool:
+    """Whether a condition is there and true."""
+    found = condition_of(definition, kind)
+    return found is not None and found.status == "True"
+
+
+def is_established(definition: CustomResourceDefinition) -> bool:
+    """Whether its objects are served."""
+    return holds(definition, ESTABLISHED)
+
+
+def settle(
+    definition: CustomResourceDefinition, all_definitions: Iterable[CustomResourceDefinition], now: datetime
+) -> CustomResourceDefinition | None:
+    """The definition with its names and conditions as they should be now; None when they are."""
+    others = [
+        each.status.accepted_names
+        for each in all_definitions
+        if each.spec.group == definition.spec.group
+        and each.metadata.name != definition.metadata.name
+        and each.status.accepted_names is not None
+    ]
+    names, accepted = _accept(definition, others)
+    result = with_condition(definition, accepted, now)
+    if not is_established(definition):
+        result = with_condition(result, _established(accepted), now)
+    if names == definition.status.accepted_names and result.status == definition.status:
+        return None
+    return msgspec.structs.replace(result, status=msgspec.structs.replace(result.status, accepted_names=names))
+
+
+def with_condition(definition: CustomResourceDefinition, verdict: Verdict, now: datetime) -> CustomResourceDefinition:
+    """The definition with a condition, which changes its time with its status only; the rest is shared."""
+    status = "True" if verdict.status else "False"
+    before = condition_of(definition, verdict.type)
+    same = before is not None and before.status == status
+    made = CustomResourceDefinitionCondition(
+        last_transition_time=before.last_transition_time if before is not None and same else format_time(now),
+        message=verdict.message,
+        reason=verdict.reason,
+        status=status,
+        type=verdict.type,
+        observed_generation=definition.metadata.generation,
+    )
+    others = definition.status.conditions
+    conditions = [*others, made] if before is None else [made if each is before else each for each in others]
+    return msgspec.structs.replace(definition, status=msgspec.structs.replace(definition.status, conditions=conditions))
+
+
+def served_versions(definition: CustomResourceDefinition) -> list[CustomResourceDefinitionVersion]:
+    """The versions that are served, the preferred one first."""
+    return sorted((each for each in definition.spec.versions if each.served), key=lambda each: version_rank(each.name))
+
+
+_VERSION = re.compile(r"v(?P<major>[1-9]\d*)(?:(?P<stage>alpha|beta)(?P<minor>[1-9]\d*))?")
+
+
+def version_rank(version: str) -> tuple[int, int, int, str]:
+    """Orders versions as discovery lists them: v2, v1, v1beta1, v1alpha1, others by name."""
+    found = _VERSION.fullmatch(version)
+    if found is None:
+        return 3, 0, 0, version
+    stage = {None: 0, "beta": 1, "alpha": 2}[found["stage"]]
+    return stage, -int(found["major"]), -int(found["minor"] or 0), version
+
+
+def _accept(
+    definition: CustomResourceDefinition, others: Sequence[CustomResourceDefinitionNames]
+) -> tuple[CustomResourceDefinitionNames, Verdict]:
+    wanted = definition.spec.names
+    names = {name for each in others for name in (each.plural, each.singular, *each.short_names) if name}
+    kinds = {kind for each in others for kind in (each.kind, each.list_kind) if kind}
+    before = definition.status.accepted_names
+    accepted = msgspec.structs.replace(before) if before is not None else CustomResourceDefinitionNames()
+    conflicts = []
+    for attribute, taken, reason in (
+        ("plural", names, "PluralConflict"),
+        ("singular", names, "SingularConflict"),
+        ("short_names", names, "ShortNamesConflict"),
+        ("kind", kinds, "KindConflict"),
+        ("list_kind", kinds, "ListKindConflict"),
+    ):
+        value: str | list[str] = getattr(wanted, attribute)
+        found = [each for each in ([value] if isinstance(value, str) else value) if each in taken]
+        if found:
+            conflicts.append(Verdict(NAMES_ACCEPTED, False, reason, f'"{", ".join(found)}" is already in use'))
+        else:
+            setattr(accepted, attribute, value)
+    accepted.categories = wanted.categories
+    if not conflicts:
+        return accepted, Verdict(NAMES_ACCEPTED, True, "NoConflicts", "no conflicts found")
+    message = "; ".join(each.message for each in conflicts)
+    return accepted, conflicts[0]._replace(message=message)
+
+
+def _established(accepted: Verdict) -> Verdict:
+    if accepted.status:
+        return Verdict(ESTABLISHED, True, "InitialNamesAccepted", "the initial names have been accepted")
+    return Verdict(ESTABLISHED, False, "NotAccepted", "not all names are accepted")
