@@ -12,6 +12,7 @@ from typing import Any
 from apimachinery import kinds
 from apimachinery.conversions import autoscaling as autoscaling_conversion
 from apimachinery.conversions import events as event_conversion
+from apimachinery.kinds.custom import Custom
 from apimachinery.kinds.object import Object
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -439,8 +440,13 @@ class ResourceTable:
         return self._by_kind.get((api_version, kind))
 
     def for_class(self, cls: type[Object]) -> Resource:
-        """The row of a class; raises KeyError for one that is not served."""
-        return self._by_cls[cls]
+        """The row of a class, which that of a custom kind knows itself; raises KeyError for one that is not served."""
+        found = self._by_cls.get(cls)
+        if found is not None:
+            return found
+        if issubclass(cls, Custom) and hasattr(cls, "row"):
+            return cls.row
+        raise KeyError(cls)
 
     def find(self, text: str) -> Resource | None:
         """The row that `po`, `pod`, `pods`, `deploy.apps` or `deployments.v1.apps` names; the first of several."""

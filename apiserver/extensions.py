@@ -24,6 +24,7 @@ import msgspec
 
 from apimachinery import codec, errors
 from apimachinery.clock import Clock
+from apimachinery.custom_rows import is_established, served_versions, version_rank
 from apimachinery.errors import ApiError
 from apimachinery.kinds import CustomResourceDefinition
 from apimachinery.resources import CUSTOM_RESOURCE_DEFINITIONS, Resource, ResourceTable
@@ -133,7 +134,7 @@ class Extensions:
 
     def _serve(self, group: asyncio.TaskGroup, known: Known) -> None:
         """Bring rows, strategies and caches in line with the established definitions."""
-        wanted = {name: each for name, each in known.items() if definitions.is_established(each)}
+        wanted = {name: each for name, each in known.items() if is_established(each)}
         ended = [name for name in self._served if name not in wanted]
         for name in ended:
             self._end(self._served.pop(name))
@@ -151,7 +152,7 @@ class Extensions:
         if not ended and not changed:
             return
         rows = [row for served in self._served.values() for row in _served_rows(served.family)]
-        rows.sort(key=lambda row: (row.group, definitions.version_rank(row.version), row.plural))
+        rows.sort(key=lambda row: (row.group, version_rank(row.version), row.plural))
         self._table.replace_custom(rows)
 
     def _begin(
@@ -271,4 +272,4 @@ def _state_of(definition: CustomResourceDefinition) -> tuple[Any, ...]:
 
 
 def _served_rows(family: Family) -> Iterable[CustomResource]:
-    return (family.rows[each.name] for each in definitions.served_versions(family.definition))
+    return (family.rows[each.name] for each in served_versions(family.definition))

@@ -7,15 +7,23 @@ In JSON what is in `content` stands beside metadata, which `codec` sees to. Who 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from apimachinery.kinds.object import Object
+
+if TYPE_CHECKING:
+    from apimachinery.resources import Resource
 
 OBJECT_FIELDS = frozenset(("apiVersion", "kind", "metadata"))
 
 
 class Custom(Object):
-    """An object of any kind; `content` is what stands beside apiVersion, kind and metadata."""
+    """An object of any kind; `content` is what stands beside apiVersion, kind and metadata.
+
+    A class that stands for one kind has its `row`, by which clients find it.
+    """
+
+    row: ClassVar[Resource]
 
     content: dict[str, Any] = {}
 

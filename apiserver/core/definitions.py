@@ -5,18 +5,17 @@ that it had been accepted with. Once established it stays so. Source: the Kubern
 reference of CustomResourceDefinitionStatus.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
 
+from apimachinery.custom_rows import is_established
 from apimachinery.kinds import (
     CustomResourceDefinition,
     CustomResourceDefinitionCondition,
     CustomResourceDefinitionNames,
-    CustomResourceDefinitionVersion,
 )
 from apimachinery.times import format_time
 
@@ -60,11 +59,6 @@ def holds(definition: CustomResourceDefinition, kind: str) -> bool:
     return found is not None and found.status == "True"
 
 
-def is_established(definition: CustomResourceDefinition) -> bool:
-    """Whether its objects are served."""
-    return holds(definition, ESTABLISHED)
-
-
 def settle(
     definition: CustomResourceDefinition, all_definitions: Iterable[CustomResourceDefinition], now: datetime
 ) -> CustomResourceDefinition | None:
@@ -101,23 +95,6 @@ def with_condition(definition: CustomResourceDefinition, verdict: Verdict, now: 
     others = definition.status.conditions
     conditions = [*others, made] if before is None else [made if each is before else each for each in others]
     return msgspec.structs.replace(definition, status=msgspec.structs.replace(definition.status, conditions=conditions))
-
-
-def served_versions(definition: CustomResourceDefinition) -> list[CustomResourceDefinitionVersion]:
-    """The versions that are served, the preferred one first."""
-    return sorted((each for each in definition.spec.versions if each.served), key=lambda each: version_rank(each.name))
-
-
-_VERSION = re.compile(r"v(?P<major>[1-9]\d*)(?:(?P<stage>alpha|beta)(?P<minor>[1-9]\d*))?")
-
-
-def version_rank(version: str) -> tuple[int, int, int, str]:
-    """Orders versions as discovery lists them: v2, v1, v1beta1, v1alpha1, others by name."""
-    found = _VERSION.fullmatch(version)
-    if found is None:
-        return 3, 0, 0, version
-    stage = {None: 0, "beta": 1, "alpha": 2}[found["stage"]]
-    return stage, -int(found["major"]), -int(found["minor"] or 0), version
 
 
 def _accept(

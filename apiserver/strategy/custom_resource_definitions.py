@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from apimachinery import names
+from apimachinery.custom_rows import is_established
 from apimachinery.errors import FieldError
 from apimachinery.jsonpath import JsonPathError, parse
 from apimachinery.kinds import (
@@ -22,7 +23,7 @@ from apimachinery.kinds import (
 )
 from apimachinery.kinds.extensions import SelectableField, WebhookConversion
 from apimachinery.names import dns_1035_label
-from apiserver.core.definitions import CLEANUP_FINALIZER, is_established
+from apiserver.core.definitions import CLEANUP_FINALIZER
 from apiserver.strategy.base import Strategy
 from apiserver.strategy.checks import Errors, named, one_of, port_number, required_name, unchanged, unique
 from apiserver.strategy.schemas import validate_schema

@@ -10,6 +10,7 @@ from apiclient.informer import Informer, index_by_owner
 from apimachinery.clock import Clock
 from apimachinery.kinds import (
     ConfigMap,
+    CustomResourceDefinition,
     Deployment,
     Endpoints,
     EndpointSlice,
@@ -28,6 +29,7 @@ from apimachinery.kinds import (
     ServiceAccount,
     StatefulSet,
 )
+from controller_manager.shared.custom import CustomKinds
 from controller_manager.shared.metrics import Metrics
 from controller_manager.shared.ownership import controller_of
 from controller_manager.shared.services import SERVICE_NAME_LABEL
@@ -73,6 +75,7 @@ class Informers:
     pod_disruption_budgets: Informer[PodDisruptionBudget]
     persistent_volume_claims: Informer[PersistentVolumeClaim]
     resource_quotas: Informer[ResourceQuota]
+    custom_resource_definitions: Informer[CustomResourceDefinition]
 
     def all(self) -> tuple[Informer[Object], ...]:
         return tuple(getattr(self, name) for name in self.__dataclass_fields__)
@@ -98,6 +101,7 @@ def build_informers(client: Client, rng: random.Random) -> Informers:
         pod_disruption_budgets=Informer(client, PodDisruptionBudget, rng=rng),
         persistent_volume_claims=Informer(client, PersistentVolumeClaim, rng=rng),
         resource_quotas=Informer(client, ResourceQuota, rng=rng),
+        custom_resource_definitions=Informer(client, CustomResourceDefinition, rng=rng),
     )
 
 
@@ -107,6 +111,7 @@ class Context:
 
     client: Client
     informers: Informers
+    custom: CustomKinds
     clock: Clock
     rng: random.Random
     recorder: Callable[[str], Recorder]
