@@ -11,6 +11,7 @@ from apimachinery.printing import (
     autoscaling,
     batch,
     core,
+    extensions,
     network,
     nodes,
     pods,
@@ -68,6 +69,7 @@ SHAPES: dict[tuple[str, str], TableShape] = {
     ("storage.k8s.io", "CSIDriver"): storage.CSI_DRIVER,
     ("storage.k8s.io", "CSINode"): storage.CSI_NODE,
     ("storage.k8s.io", "CSIStorageCapacity"): storage.CSI_STORAGE_CAPACITY,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): extensions.DEFINITION,
 }
 
 

@@ -22,8 +22,8 @@ from apimachinery.apply import FieldSet
 from apimachinery.kinds import CustomResourceDefinition, CustomResourceDefinitionVersion, CustomResourceSubresourceScale
 from apimachinery.kinds.custom import Custom
 from apimachinery.printing import TableShape
+from apimachinery.printing.extensions import custom_shape
 from apimachinery.resources import Resource
-from apiserver.core.columns import table_shape
 from apiserver.core.definitions import TERMINATING, condition_of
 from apiserver.structural import Node, compile_schema, fill_defaults, prune
 
@@ -196,7 +196,7 @@ def _row(family: Family, definition: CustomResourceDefinition, version: CustomRe
         family=family,
         schema=plain,
         node=node,
-        shape=table_shape(version.additional_printer_columns),
+        shape=custom_shape([codec.to_plain(each) for each in version.additional_printer_columns]),
         ownership=apply.structural_shape(plain),
         scale=_scale_paths(scale) if scale is not None else None,
         deprecation=_deprecation(definition, version),

@@ -45,6 +45,13 @@ _BYTES = frozenset(
 )
 """Fields whose strings are base64."""
 
+_ANYTHING: Mapping[tuple[str, str], Schema] = {
+    ("JSONSchemaProps", "default"): {},
+    ("JSONSchemaProps", "enum"): {"type": "array", "items": {}},
+    ("JSONSchemaProps", "example"): {},
+}
+"""Fields whose JSON need not be an object."""
+
 _API_VERSION_TEXT = "The version of the API that the object is written for."
 _KIND_TEXT = "What kind of object this is."
 
@@ -185,7 +192,7 @@ def list_schema_of(name: str, gvk: tuple[str, str, str], list_kind: str, dialect
 
 def _property(hint: Any, dialect: Dialect, place: tuple[str, str]) -> Schema:
     merge = next((mark for mark in get_args(hint)[1:] if isinstance(mark, Merge)), None) if _is_annotated(hint) else None
-    schema = _value(hint, dialect, "byte" if place in _BYTES else "")
+    schema = dict(_ANYTHING[place]) if place in _ANYTHING else _value(hint, dialect, "byte" if place in _BYTES else "")
     marks = _marks(merge) if merge is not None else {}
     if not marks:
         return schema
