@@ -52,7 +52,7 @@ def _cell(kind: str, found: Sequence[Any], now: datetime) -> Cell:
         case "integer":
             return int(value) if _is_number(value) else None
         case "number":
-            return value if _is_number(value) else None  # type: ignore[no-any-return]
+            return value if _is_number(value) else None
         case "boolean":
             return value if isinstance(value, bool) else None
         case _:
