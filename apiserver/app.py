@@ -17,6 +17,7 @@ import msgspec
 from apimachinery.clock import Clock, SystemClock
 from apimachinery.resources import SERVICES, TABLE, Resource, ResourceTable
 from apiserver.adapters import GrpcNodes
+from apiserver.backends import HttpsBackends
 from apiserver.bootstrap import bootstrap
 from apiserver.cache import WatchCache
 from apiserver.chain import AllowAuthenticated, Api
@@ -33,7 +34,7 @@ from apiserver.flow import Lines
 from apiserver.identity import NoTokens
 from apiserver.loops import repair_forever
 from apiserver.metrics import Metrics
-from apiserver.ports import Nodes
+from apiserver.ports import Backends, Nodes
 from apiserver.registry.admission import Admission
 from apiserver.registry.applying import Applies
 from apiserver.registry.connecting import Connections
@@ -87,6 +88,7 @@ class Assembly:
         *,
         clock: Clock,
         rng: random.Random,
+        backends: Backends | None = None,
     ) -> None:
         self.settings = settings
         self.metrics = Metrics()
@@ -122,6 +124,8 @@ class Assembly:
             event_ttl_s=settings.event_ttl_s,
         )
         applies = Applies(objects)
+        connections = Connections(store, nodes, clock, rng)
+        self.backends = backends or HttpsBackends(connections.serving, nodes)
         limits = settings.limits
         authorizer = AllowAuthenticated()
         self.api = Api(
@@ -138,7 +142,7 @@ class Assembly:
             pods=Pods(store, clock),
             evictions=Evictions(store, objects, clock),
             scales=Scales(store, objects, applies),
-            connections=Connections(store, nodes, clock, rng),
+            connections=connections,
             reviews=Reviews(authorizer, NoTokens()),
             metrics=self.metrics,
             clock=clock,
@@ -229,6 +233,7 @@ class Assembly:
                 raise
             raise group_error.exceptions[0] from None
         finally:
+            await self.backends.close()
             await self.nodes.close()
             await self.storage.close()
 

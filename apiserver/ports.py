@@ -3,6 +3,8 @@
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 from typing import Protocol
 
+import msgspec
+
 from apimachinery.kinds import TokenReviewStatus
 from apiserver.core.access import Decision, Question, Rules
 from apiserver.core.request import Request, User
@@ -51,5 +53,36 @@ class Nodes(Protocol):
     def forward(
         self, endpoint: str, inputs: AsyncIterable[node_pb2.PortForwardData]
     ) -> AsyncIterator[node_pb2.PortForwardData]: ...
+
+    async def close(self) -> None: ...
+
+
+class Backend(msgspec.Struct, frozen=True):
+    """An HTTPS server outside of the API server: either `url`, or a port of a Service and a path there.
+
+    ca_bundle: the PEM certificates that its own must be signed by; empty for those that this machine trusts.
+    """
+
+    url: str = ""
+    namespace: str = ""
+    service: str = ""
+    port: int = 443
+    path: str = ""
+    ca_bundle: bytes = b""
+
+
+class BackendError(Exception):
+    """A backend that could not be asked, or whose answer is no good; its text is a sentence that names the URL."""
+
+
+class Backends(Protocol):
+    """The HTTPS servers that the API server asks: webhooks of admission and of conversion."""
+
+    async def post(self, backend: Backend, body: bytes, *, timeout_s: float) -> bytes:
+        """Send JSON, return the body of a 200; raises BackendError, for the lack of an answer after `timeout_s` too.
+
+        A backend may be asked twice when a connection ends before it has answered.
+        """
+        ...
 
     async def close(self) -> None: ...

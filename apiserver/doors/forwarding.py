@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
+from apiserver.core.request import Proxying
 from apiserver.ports import Nodes
 from proto.gen import node_pb2
 
@@ -54,6 +55,14 @@ class PortConnection:
         await self._outputs.aclose()
         while not self._inputs.empty():
             self._inputs.get_nowait()
+
+
+def connect(nodes: Nodes, wanted: Proxying) -> PortConnection:
+    """A connection to what a proxied request is for."""
+    first = node_pb2.PortForwardData(port=wanted.port, own_address=True)
+    if wanted.pod:
+        first.pod.CopyFrom(node_pb2.ContainerName(namespace=wanted.namespace, pod=wanted.pod, uid=wanted.uid))
+    return PortConnection(nodes, wanted.node, first)
 
 
 class LocalEnd:

@@ -24,9 +24,8 @@ from apimachinery.errors import ApiError, Reason
 from apiserver.core import proxying
 from apiserver.core.paths import proxied_path
 from apiserver.core.request import Proxying
-from apiserver.doors.forwarding import LocalEnd, PortConnection
+from apiserver.doors.forwarding import LocalEnd, connect
 from apiserver.ports import Nodes
-from proto.gen import node_pb2
 
 log = logging.getLogger(__name__)
 
@@ -157,10 +156,7 @@ def _unreachable(error: Exception) -> ApiError:
 @asynccontextmanager
 async def _backend(wanted: Proxying, nodes: Nodes) -> AsyncIterator[tuple[aiohttp.ClientSession, LocalEnd]]:
     """A session whose one connection leads to the backend; both are closed at the end."""
-    first = node_pb2.PortForwardData(port=wanted.port, own_address=True)
-    if wanted.pod:
-        first.pod.CopyFrom(node_pb2.ContainerName(namespace=wanted.namespace, pod=wanted.pod, uid=wanted.uid))
-    end = LocalEnd(PortConnection(nodes, wanted.node, first))
+    end = LocalEnd(connect(nodes, wanted))
     try:
         connector = _Connector(end)
         async with aiohttp.ClientSession(

@@ -43,6 +43,12 @@ class Connections:
         chunks = self._nodes.logs(endpoint, wanted)
         return Streaming(await _begun(chunks))
 
+    async def serving(self, namespace: str, service: str, port: int) -> Proxying:
+        """Where one of the pods behind a port of a service is reached; raises ApiError 400, 404 or 503."""
+        pod, number = await self._behind(namespace, proxying.Subject(True, service, str(port)))
+        meta = pod.metadata
+        return Proxying(await self._endpoint(require_node(pod)), meta.namespace, meta.name, meta.uid, number, secure=True)
+
     async def _proxy(self, request: Request) -> Proxying:
         subject = proxying.parse_subject(request.resource.singular, request.name)
         if request.resource is NODES:
