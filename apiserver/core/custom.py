@@ -25,7 +25,7 @@ from apimachinery.printing import TableShape
 from apimachinery.printing.extensions import custom_shape
 from apimachinery.resources import Resource
 from apiserver.core.definitions import TERMINATING, condition_of
-from apiserver.structural import Node, compile_schema, fill_defaults, prune
+from apiserver.structural import Node, Rules, compile_rules, compile_schema, fill_defaults, prune
 
 
 class Converter(Protocol):
@@ -69,6 +69,7 @@ class CustomResource(Resource):
     family: Family = None  # type: ignore[assignment]
     schema: Mapping[str, Any] = field(default_factory=dict)
     node: Node = field(default_factory=Node)
+    rules: Rules | None = None
     shape: TableShape = None  # type: ignore[assignment]
     ownership: apply.Shape = apply.FREE
     scale: ScalePaths | None = None
@@ -196,6 +197,7 @@ def _row(family: Family, definition: CustomResourceDefinition, version: CustomRe
         family=family,
         schema=plain,
         node=node,
+        rules=compile_rules(plain, node),
         shape=custom_shape([codec.to_plain(each) for each in version.additional_printer_columns]),
         ownership=apply.structural_shape(plain),
         scale=_scale_paths(scale) if scale is not None else None,

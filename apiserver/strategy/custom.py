@@ -14,7 +14,7 @@ from apiserver.core.custom import CustomResource, value_at
 from apiserver.strategy import meta
 from apiserver.strategy.base import Strategy
 from apiserver.strategy.checks import Errors
-from apiserver.structural import ABSENT, fill_defaults, validate
+from apiserver.structural import ABSENT, check_rules, fill_defaults, validate
 
 INT32_MAX = (1 << 31) - 1
 
@@ -58,14 +58,22 @@ class CustomStrategy(Strategy[Custom]):
 
     def check(self, obj: Custom) -> Errors:
         yield from self._check_named(obj)
-        yield from validate(self.row.node, obj.content) or self._check_scale(obj)
+        yield from self._check_content(obj, None)
 
     def validate_update(self, new: Custom, old: Custom, subresource: str) -> list[FieldError]:
         """What has not changed is not judged again."""
         found = [*meta.validate_meta_update(new.metadata, old.metadata)]
         if new.metadata != old.metadata:
             found += self.check_meta(new)
-        return [*found, *(validate(self.row.node, new.content, "", old.content) or self._check_scale(new))]
+        return [*found, *self._check_content(new, old)]
+
+    def _check_content(self, new: Custom, old: Custom | None) -> list[FieldError]:
+        """The schema first; rules are asked of what keeps to it."""
+        before = ABSENT if old is None else old.content
+        found = validate(self.row.node, new.content, "", before) or list(self._check_scale(new))
+        if self.row.rules is None or found:
+            return found
+        return check_rules(self.row.rules, _ruled(new), "", ABSENT if old is None else _ruled(old))
 
     def _check_named(self, obj: Custom) -> Errors:
         described = self.row.node.properties.get("metadata")
@@ -84,6 +92,13 @@ class CustomStrategy(Strategy[Custom]):
 
 
 _NAMES = {"name": "name", "generateName": "generate_name"}
+
+
+def _ruled(obj: Custom) -> dict[str, Any]:
+    """What rules see of an object: of its metadata the names alone."""
+    meta = {"name": obj.metadata.name, "generateName": obj.metadata.generate_name}
+    named = {name: value for name, value in meta.items() if value}
+    return {**obj.content, "apiVersion": obj.api_version, "kind": obj.kind, "metadata": named}
 
 
 def _keep_metadata(new: Custom, old: Custom) -> None:

@@ -6,15 +6,20 @@ Source: the Kubernetes page on CustomResourceDefinitions, section "Specifying a 
 JSONSchemaProps.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from apimachinery import codec
 from apimachinery.errors import FieldError
 from apimachinery.kinds import JSONSchemaProps
+from apiserver.cel import CompileError
 from apiserver.strategy.checks import Errors
 from apiserver.structural import PatternError, compile_pattern, compile_schema, prune, validate
+from apiserver.structural.rules import CAUSES, compile_one, is_transition
+from apiserver.structural.schema import Rule
 
 Plain: TypeAlias = Mapping[str, Any]
 
@@ -25,6 +30,7 @@ SCALARS = ("boolean", "integer", "number", "string")
 INT_OR_STRING = [{"type": "integer"}, {"type": "string"}]
 DEPTH_MAX = 100
 
+_STEP = re.compile(r"\.([a-zA-Z_][a-zA-Z0-9_-]*)|\['([^']+)'\]")
 _NOT_SUPPORTED = ("$ref", "definitions", "dependencies", "patternProperties", "additionalItems", "id", "$schema")
 _NOT_IN_JUNCTORS = (
     "description",
@@ -63,10 +69,11 @@ def validate_schema(schema: JSONSchemaProps, path: str) -> Errors:
         yield from _defaults(plain, path)
 
 
-def _structural(schema: Plain, path: str, *, root: bool = False) -> Errors:
-    """Rules for a place and all below it."""
+def _structural(schema: Plain, path: str, *, root: bool = False, followed: bool = True) -> Errors:
+    """Rules for a place and all below it; `followed`: whether its value before an update can be told."""
     yield from _keywords(schema, path)
     yield from _extensions(schema, path, root=root)
+    yield from _rules(schema, path, root=root, followed=followed)
     kind = schema.get("type", "")
     typeless = schema.get("x-kubernetes-int-or-string") or schema.get("x-kubernetes-preserve-unknown-fields")
     if not kind and not root and not typeless:
@@ -78,7 +85,9 @@ def _structural(schema: Plain, path: str, *, root: bool = False) -> Errors:
         yield from _metadata(schema, path)
     for where, below in _below(schema, path):
         if not (_is_metadata(where, path) and (root or schema.get("x-kubernetes-embedded-resource"))):
-            yield from _structural(below, where)
+            in_list = where == f"{path}.items"
+            keyed = schema.get("x-kubernetes-list-type") == "map"
+            yield from _structural(below, where, followed=followed and (keyed or not in_list))
     yield from _junctors(schema, schema, path)
 
 
@@ -147,6 +156,64 @@ def _extensions(schema: Plain, path: str, *, root: bool) -> Errors:
             yield FieldError.not_supported(f"{path}.x-kubernetes-map-type", map_type, MAP_TYPES)
         if kind != "object":
             yield FieldError.invalid(f"{path}.type", kind, "must be object if x-kubernetes-map-type is specified")
+
+
+def _rules(schema: Plain, path: str, *, root: bool, followed: bool) -> Errors:
+    """Rules in CEL must compile for what the schema describes, and say in a line what is wrong."""
+    for index, rule in enumerate(
+        compile_schema({"x-kubernetes-validations": schema.get("x-kubernetes-validations", ())}).rules
+    ):
+        where = f"{path}.x-kubernetes-validations[{index}]"
+        yield from _rule_text(rule, where)
+        if is_transition(rule.rule) and not followed:
+            detail = "oldSelf cannot be used on the uncorrelatable portion of the schema"
+            yield FieldError.invalid(f"{where}.rule", rule.rule, detail)
+        if rule.field_path and not _leads_somewhere(rule.field_path, schema):
+            yield FieldError.invalid(f"{where}.fieldPath", rule.field_path, "fieldPath must be a valid path")
+        if not rule.rule.strip():
+            continue
+        try:
+            compile_one(rule, schema, root=root)
+        except CompileError as error:
+            field = "rule" if not rule.message_expression or not _compiles(rule, schema, root=root) else "messageExpression"
+            shown = rule.rule if field == "rule" else rule.message_expression
+            yield FieldError.invalid(f"{where}.{field}", shown, f"compilation failed: {error}")
+
+
+def _rule_text(rule: Rule, path: str) -> Errors:
+    if not rule.rule.strip():
+        yield FieldError.required(f"{path}.rule", "rule is not specified")
+    if "\n" in rule.message.strip():
+        yield FieldError.invalid(f"{path}.message", rule.message, "message must not contain line breaks")
+    if "\n" in rule.rule.strip() and not rule.message.strip():
+        yield FieldError.required(f"{path}.message", "message must be specified if rule contains line breaks")
+    if rule.reason not in CAUSES:
+        yield FieldError.not_supported(f"{path}.reason", rule.reason, [each for each in CAUSES if each])
+    if rule.optional_old_self and not is_transition(rule.rule):
+        detail = "optionalOldSelf may only be set if oldSelf is used in rule"
+        yield FieldError.invalid(f"{path}.optionalOldSelf", True, detail)
+
+
+def _compiles(rule: Rule, schema: Plain, *, root: bool) -> bool:
+    """Whether the rule itself does, whatever the expression of its message."""
+    try:
+        compile_one(replace(rule, message_expression=""), schema, root=root)
+    except CompileError:
+        return False
+    return True
+
+
+def _leads_somewhere(path: str, schema: Plain) -> bool:
+    """Whether a fieldPath (`.spec.replicas`, `['spec']`) names a place that the schema describes."""
+    steps = [name or quoted for name, quoted in _STEP.findall(path)]
+    if "".join(found.group() for found in _STEP.finditer(path)) != path:
+        return False
+    place: Any = schema
+    for name in steps:
+        place = place.get("properties", {}).get(name) or place.get("additionalProperties")
+        if not isinstance(place, dict):
+            return False
+    return True
 
 
 def _list_type(schema: Plain, path: str) -> Errors:
