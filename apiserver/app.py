@@ -22,8 +22,8 @@ from apiserver.bootstrap import bootstrap
 from apiserver.cache import WatchCache
 from apiserver.chain import AllowAuthenticated, Api
 from apiserver.config import ApiServerConfiguration, KubeletClientConfig, LimitsConfig, StorageConfig
+from apiserver.conversions import converter_of
 from apiserver.core.allocation import address_range, address_text, port_range
-from apiserver.core.custom import Renaming
 from apiserver.core.indexing import index_for
 from apiserver.core.keys import KeySpace
 from apiserver.doors.grpc_door import GrpcDoor
@@ -154,7 +154,7 @@ class Assembly:
             strategies=strategies,
             store=store,
             new_cache=lambda family: self._new_cache(family.indexed, family.normalized),
-            converter=lambda definition: Renaming(),
+            converter=lambda definition: converter_of(definition, self.backends, rng),
             clock=clock,
         )
         self.metrics.before_exposition(self._sample)

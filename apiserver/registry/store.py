@@ -144,7 +144,7 @@ class ObjectStore:
 
 
 async def presented(resource: Resource, current: Current) -> Current:
-    """The object in the version of the resource, where that may be another one than is stored.
+    """The object in the version of the resource, where that may be another one than is stored; raises ApiError (500).
 
     What cannot be read stays as it is, and can be deleted.
     """
@@ -152,7 +152,11 @@ async def presented(resource: Resource, current: Current) -> Current:
         return current
     try:
         (data,) = await resource.family.present(resource, [current.data])
-    except (ApiError, msgspec.MsgspecError, UnicodeDecodeError, AttributeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, AttributeError):
+        return current
+    except ApiError as error:
+        if error.code >= 500:
+            raise  # it cannot be had in this version now
         return current
     return msgspec.structs.replace(current, data=data)
 

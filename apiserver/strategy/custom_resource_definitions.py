@@ -23,6 +23,7 @@ from apimachinery.kinds import (
 )
 from apimachinery.kinds.extensions import SelectableField, WebhookConversion
 from apimachinery.names import dns_1035_label
+from apiserver.core.backends import url_faults
 from apiserver.core.definitions import CLEANUP_FINALIZER
 from apiserver.strategy.base import Strategy
 from apiserver.strategy.checks import Errors, named, one_of, port_number, required_name, unchanged, unique
@@ -259,8 +260,8 @@ def _webhook(webhook: WebhookConversion, path: str) -> Errors:
         where = f"{path}.clientConfig"
         if bool(client.url) == (client.service is not None):
             yield FieldError.required(where, "exactly one of url or service is required")
-        if client.url and not client.url.startswith("https://"):
-            yield FieldError.invalid(f"{where}.url", client.url, "'https' is the only allowed URL scheme")
+        for fault in url_faults(client.url) if client.url else ():
+            yield FieldError.invalid(f"{where}.url", client.url, fault)
         if client.service is not None:
             for name, value in (("name", client.service.name), ("namespace", client.service.namespace)):
                 if not value:

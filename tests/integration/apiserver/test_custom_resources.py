@@ -312,3 +312,26 @@ async def test_many_writers_of_one_object(rest: Rest, crontabs: Plain) -> None:
     patches = [rest("PATCH", PLACE + "/a", {"spec": {"free": {f"w{n}": n}}}, Content_Type=MERGE) for n in range(10)]
     assert {each.status for each in await asyncio.gather(*patches)} == {200}
     assert len((await rest("GET", PLACE + "/a")).body["spec"]["free"]) == 10
+
+
+async def test_rules_in_cel(rest: Rest) -> None:
+    ruled = version()
+    spec = ruled["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    spec["x-kubernetes-validations"] = [{"rule": "self.replicas < 5 || self.size == 'large'", "message": "many must be large"}]
+    spec["properties"]["image"]["x-kubernetes-validations"] = [{"rule": "self == oldSelf", "message": "image is final"}]
+    await served(rest, definition(ruled))
+    refused = await rest("POST", PLACE, crontab(replicas=6, size="small"))
+    assert refused.status == 422
+    assert refused.body["details"]["causes"] == [
+        {"field": "spec", "message": 'Invalid value: "object": many must be large', "reason": "FieldValueInvalid"}
+    ]
+    assert (await rest("POST", PLACE, crontab(replicas=6, size="large"))).status == 201
+    final = await rest("PATCH", PLACE + "/a", {"spec": {"image": "other"}}, Content_Type=MERGE)
+    assert (final.status, "image is final" in final.body["message"]) == (422, True)
+    wrong = definition(version(), plural="others", kind="Other")
+    wrong["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["x-kubernetes-validations"] = [{"rule": "self.spec.nothing > 1"}]
+    answer = await rest("POST", DEFINITIONS, wrong)
+    assert answer.status == 422
+    (cause,) = answer.body["details"]["causes"]
+    assert cause["field"] == "spec.versions[0].schema.openAPIV3Schema.x-kubernetes-validations[0].rule"
+    assert "compilation failed" in cause["message"]
