@@ -28,7 +28,7 @@ LIST_TYPES = ("atomic", "map", "set")
 MAP_TYPES = ("atomic", "granular")
 SCALARS = ("boolean", "integer", "number", "string")
 INT_OR_STRING = [{"type": "integer"}, {"type": "string"}]
-DEPTH_MAX = 100
+DEPTH_MAX = 200
 
 _STEP = re.compile(r"\.([a-zA-Z_][a-zA-Z0-9_-]*)|\['([^']+)'\]")
 _NOT_SUPPORTED = ("$ref", "definitions", "dependencies", "patternProperties", "additionalItems", "id", "$schema")
@@ -360,4 +360,4 @@ def _depth(plain: Any) -> int:
             if isinstance(value, dict | list)
             for member in (value.values() if isinstance(value, dict) else value)
         ]
-    return depth // 2
+    return depth
