@@ -44,7 +44,7 @@ class Renaming:
 
 
 class Structured(Custom):
-    """An object of a kind with a schema; each version of each kind has a class derived from this one."""
+    """An object of a kind with a schema; each version of each kind has a class derived from this one, which knows its row."""
 
     node: ClassVar[Node] = Node(whole_object=True, preserves_unknown=True)
 
@@ -181,12 +181,13 @@ def _row(family: Family, definition: CustomResourceDefinition, version: CustomRe
     subresources, names = version.subresources, definition.status.accepted_names or spec.names
     scale = subresources.scale if subresources is not None else None
     has_status = subresources is not None and subresources.status is not None
-    return CustomResource(
+    cls: type[Custom] = type(names.kind, (Structured,), {"node": node, "__doc__": node.description})
+    row = CustomResource(
         spec.group,
         version.name,
         names.plural,
         names.kind,
-        type(names.kind, (Structured,), {"node": node, "__doc__": node.description}),
+        cls,
         namespaced=spec.scope == "Namespaced",
         singular=names.singular,
         short_names=tuple(names.short_names),
@@ -203,6 +204,8 @@ def _row(family: Family, definition: CustomResourceDefinition, version: CustomRe
         scale=_scale_paths(scale) if scale is not None else None,
         deprecation=_deprecation(definition, version),
     )
+    cls.row = row
+    return row
 
 
 def _scale_paths(scale: CustomResourceSubresourceScale) -> ScalePaths:

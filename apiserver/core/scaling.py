@@ -14,19 +14,18 @@ from apimachinery.kinds import (
     ScaleStatus,
     StatefulSet,
 )
-from apimachinery.kinds.custom import Custom
 from apimachinery.kinds.meta import LabelSelector, ObjectMeta
 from apimachinery.kinds.object import Object
 from apimachinery.resources import Resource
-from apiserver.core.custom import CustomResource, set_at, value_at
+from apiserver.core.custom import CustomResource, ScalePaths, Structured, set_at, value_at
 
 SCALE_API_VERSION = "autoscaling/v1"
 
 
-def scale_of(obj: Object, resource: Resource) -> Scale:
+def scale_of(obj: Object) -> Scale:
     """The Scale of a workload; raises ApiError (404) for a kind that has none."""
-    if isinstance(resource, CustomResource) and isinstance(obj, Custom):
-        return _custom_scale(resource, obj)
+    if isinstance(obj, Structured):
+        return _custom_scale(obj)
     workload = _workload(obj)
     return Scale(
         metadata=_metadata(obj),
@@ -35,15 +34,15 @@ def scale_of(obj: Object, resource: Resource) -> Scale:
     )
 
 
-def rescaled(obj: Object, scale: Scale, resource: Resource) -> Object:
+def rescaled(obj: Object, scale: Scale) -> Object:
     """A copy of the workload with the replicas of `scale`; raises ApiError (422) for a negative number."""
     wanted = scale.spec.replicas or 0
     if wanted < 0:
         wrong = FieldError.invalid("spec.replicas", wanted, "must be greater than or equal to 0")
         raise errors.invalid("Scale", obj.metadata.name, [wrong], group="autoscaling")
-    if isinstance(resource, CustomResource) and isinstance(obj, Custom) and resource.scale is not None:
+    if isinstance(obj, Structured):
         changed = codec.deep_copy(obj)
-        set_at(changed, resource.scale.replicas, wanted)
+        set_at(changed, _paths(obj).replicas, wanted)
         return changed
     result: Object = codec.deep_copy(_workload(obj))
     _workload(result).spec.replicas = wanted
@@ -84,10 +83,15 @@ def _metadata(obj: Object) -> ObjectMeta:
     )
 
 
-def _custom_scale(resource: CustomResource, obj: Custom) -> Scale:
-    paths = resource.scale
-    if paths is None:
+def _paths(obj: Structured) -> ScalePaths:
+    row = type(obj).row
+    if not isinstance(row, CustomResource) or row.scale is None:
         raise errors.no_such_path()
+    return row.scale
+
+
+def _custom_scale(obj: Structured) -> Scale:
+    paths = _paths(obj)
     replicas = value_at(obj, paths.replicas)
     if not _is_count(replicas):
         place = ".".join(paths.replicas)

@@ -26,7 +26,7 @@ class Scales:
         match request.verb:
             case Verb.GET:
                 found = await self._store.current(request.resource, request.namespace, request.name)
-                return Document(codec.encode(scale_of(found.decode(request.resource), request.resource)), found.revision)
+                return Document(codec.encode(scale_of(found.decode(request.resource))), found.revision)
             case Verb.UPDATE:
                 return await self._update(request)
             case Verb.PATCH if request.content_type == PatchType.APPLY:
@@ -46,7 +46,7 @@ class Scales:
             old = current.decode(request.resource)
             wanted = scale.metadata
             meta.check_preconditions(request.resource, old.metadata, uid=wanted.uid, resource_version=wanted.resource_version)
-            return await self._objects.revise(request, rescaled(old, scale, request.resource), old, current, reservation)
+            return await self._objects.revise(request, rescaled(old, scale), old, current, reservation)
 
         return await _document(request, await self._objects.change(request, decide), warnings)
 
@@ -58,13 +58,13 @@ class Scales:
             nonlocal warnings
             old = current.decode(request.resource)
             meta.check_preconditions(request.resource, old.metadata, resource_version=patch.resource_version())
-            plain = patch.apply(Scale, codec.to_plain(scale_of(old, request.resource)))
+            plain = patch.apply(Scale, codec.to_plain(scale_of(old)))
             warnings = check_plain(Scale, plain, request.options.field_validation, SCALE_API_VERSION)
             scale = codec.convert(Scale, plain)
             naming.settle_name(scale.metadata, request.name)
             wanted = scale.metadata
             meta.check_preconditions(request.resource, old.metadata, uid=wanted.uid, resource_version=wanted.resource_version)
-            return await self._objects.revise(request, rescaled(old, scale, request.resource), old, current, reservation)
+            return await self._objects.revise(request, rescaled(old, scale), old, current, reservation)
 
         written = await self._objects.change(request, decide)
         return await _document(request, written, warnings)
@@ -72,5 +72,5 @@ class Scales:
 
 async def _document(request: Request, written: Written, warnings: tuple[str, ...]) -> Document:
     shown = await presented(request.resource, Current(b"", written.data, written.revision))
-    scale = scale_of(shown.decode(request.resource), request.resource)
+    scale = scale_of(shown.decode(request.resource))
     return Document(codec.encode(scale), written.revision, 200, warnings)

@@ -25,7 +25,7 @@ from apimachinery.kinds import (
     StatefulSet,
     StatefulSetSpec,
 )
-from apimachinery.resources import CONFIG_MAPS, DEPLOYMENTS, JOBS, NODES, PODS, resource_for
+from apimachinery.resources import CONFIG_MAPS, JOBS, NODES, PODS
 from apiserver.core.binding import bind_pod
 from apiserver.core.indexing import index_for
 from apiserver.core.naming import generate_name, new_uid, settle_name, settle_namespace
@@ -124,12 +124,11 @@ def test_scale_of_every_workload_that_has_one() -> None:
         StatefulSet(spec=StatefulSetSpec(replicas=2, selector=labels)),
         ReplicationController(spec=ReplicationControllerSpec(replicas=2, selector={"app": "a"})),
     ):
-        row = resource_for(type(workload))
-        scale = scale_of(workload, row)
+        scale = scale_of(workload)
         assert (scale.spec.replicas, scale.status.selector) == (2, "app=a")
-        assert scale_of(rescaled(workload, Scale(spec=ScaleSpec(replicas=5)), row), row).spec.replicas == 5
+        assert scale_of(rescaled(workload, Scale(spec=ScaleSpec(replicas=5)))).spec.replicas == 5
     with pytest.raises(ApiError) as caught:
-        scale_of(Job(), JOBS)
+        scale_of(Job())
     assert caught.value.code == 404
 
 
@@ -138,13 +137,13 @@ def test_scale_of_a_deployment_and_back() -> None:
         metadata=ObjectMeta(name="a", resource_version="5"),
         spec=DeploymentSpec(replicas=3, selector=LabelSelector(match_labels={"app": "a"})),
     )
-    scale = scale_of(deployment, DEPLOYMENTS)
+    scale = scale_of(deployment)
     assert (scale.spec.replicas, scale.status.selector, scale.metadata.resource_version) == (3, "app=a", "5")
-    wider = rescaled(deployment, Scale(spec=ScaleSpec(replicas=7)), DEPLOYMENTS)
+    wider = rescaled(deployment, Scale(spec=ScaleSpec(replicas=7)))
     assert isinstance(wider, Deployment)
     assert (wider.spec.replicas, deployment.spec.replicas) == (7, 3)
     with pytest.raises(ApiError, match=r"spec\.replicas"):
-        rescaled(deployment, Scale(spec=ScaleSpec(replicas=-1)), DEPLOYMENTS)
+        rescaled(deployment, Scale(spec=ScaleSpec(replicas=-1)))
 
 
 def test_bind() -> None:
