@@ -85,6 +85,7 @@ class Extensions:
         self._served: dict[str, _Served] = {}
         self._decoded: dict[str, tuple[int, CustomResourceDefinition]] = {}
         self._cleaning: dict[str, asyncio.Task[None]] = {}
+        self._unsettled = False
 
     async def run(self, api: Api) -> NoReturn:
         """Follow the definitions until cancelled. Raises only what is a bug."""
@@ -96,6 +97,9 @@ class Extensions:
                     try:
                         async for _ in watcher:
                             await self._follow(group, api)
+                            while self._unsettled:
+                                await asyncio.sleep(PAUSE_S)
+                                await self._follow(group, api)
                     finally:
                         await watcher.aclose()
                 except (CacheError, StorageError) as error:
@@ -104,6 +108,7 @@ class Extensions:
 
     async def _follow(self, group: asyncio.TaskGroup, api: Api) -> None:
         known = self._known()
+        self._unsettled = False
         self._serve(group, known)
         for name in list(known):
             known[name] = await self._settled(known[name], known) or known[name]
@@ -127,8 +132,11 @@ class Extensions:
             before = self._decoded.get(entry.name)
             if before is not None and before[0] >= entry.revision:
                 found[entry.name] = before
-            else:
+                continue
+            try:
                 found[entry.name] = entry.revision, codec.decode(CustomResourceDefinition, entry.data)
+            except ApiError as error:
+                log.warning("a definition cannot be read", extra={"definition": entry.name, "error": str(error)})
         self._decoded = found
         return {name: definition for name, (_, definition) in found.items()}
 
@@ -146,8 +154,8 @@ class Extensions:
             state = _state_of(definition)
             if before is not None and before.state == state:
                 before.definition = definition
-            else:
-                self._served[name] = self._begin(group, definition, state, before)
+            elif (begun := self._begin(group, definition, state, before)) is not None:
+                self._served[name] = begun
                 changed = True
         if not ended and not changed:
             return
@@ -157,8 +165,13 @@ class Extensions:
 
     def _begin(
         self, group: asyncio.TaskGroup, definition: CustomResourceDefinition, state: tuple[Any, ...], before: _Served | None
-    ) -> _Served:
-        family = Family(definition, self._converter(definition))
+    ) -> _Served | None:
+        """None for a definition that no API server should have taken; what was served before goes on."""
+        try:
+            family = Family(definition, self._converter(definition))
+        except Exception:  # a poison definition must not stop the others, nor the server
+            log.exception("a definition cannot be served", extra={"definition": definition.metadata.name})
+            return None
         if before is not None and before.state[:2] == state[:2]:
             cache, task = before.cache, before.task
         else:
@@ -199,6 +212,7 @@ class Extensions:
         except ApiError as error:
             if not errors.is_not_found(error):
                 log.info("a definition's status could not be written", extra={"definition": definition.metadata.name})
+                self._unsettled = True
             return None
         newest = codec.decode(CustomResourceDefinition, written.data)
         self._decoded[definition.metadata.name] = written.revision, newest

@@ -10,6 +10,11 @@ from typing import Any
 import pytest
 
 from apiclient.client import Client
+from apimachinery import codec
+from apimachinery.custom_rows import rows_of
+from apimachinery.kinds import CustomResourceDefinition
+from apimachinery.kinds.custom import Custom
+from apimachinery.resources import CUSTOM_RESOURCE_DEFINITIONS
 from tests.integration.apiserver.conftest import Answer, Rest
 from tests.support import custom
 from tests.support.apiserver import RunningServer
@@ -335,3 +340,35 @@ async def test_rules_in_cel(rest: Rest) -> None:
     (cause,) = answer.body["details"]["causes"]
     assert cause["field"] == "spec.versions[0].schema.openAPIV3Schema.x-kubernetes-validations[0].rule"
     assert "compilation failed" in cause["message"]
+
+
+async def test_the_components_door_serves_them_too(rest: Rest, client: Client, crontabs: Plain) -> None:
+    cls: type[Custom] = rows_of(codec.convert(CustomResourceDefinition, crontabs))[0].cls  # type: ignore[assignment]
+    made = await client.create(codec.convert(cls, crontab()), "default")
+    assert made.content["spec"]["replicas"] == 2
+    made.content["spec"]["size"] = "small"
+    assert (await client.update(made)).metadata.generation == 2
+    listed = await client.list(cls, field_selector="spec.size=small")
+    assert [each.metadata.name for each in listed.items] == ["a"]
+    watching = client.watch(cls, "default", resource_version=str(listed.revision))
+    first = asyncio.create_task(anext(aiter(watching)))
+    await client.delete(cls, "a", "default")
+    (event,) = await asyncio.wait_for(first, 20)
+    assert event.object is not None
+    assert (event.type, event.object.content["spec"]["size"]) == ("DELETED", "small")
+
+
+async def test_a_definition_that_cannot_be_served_stops_no_other(rest: Rest, server: RunningServer, crontabs: Plain) -> None:
+    """Stored by somebody who checks less: an expression that means nothing."""
+    poison = definition(plural="poisons", kind="Poison")
+    schema = poison["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    poison["metadata"]["uid"] = "00000000-0000-0000-0000-000000000001"
+    schema["x-kubernetes-validations"] = [{"rule": "this is nothing"}]
+    poison["spec"]["names"]["shortNames"] = []
+    stored = codec.encode_stored(codec.convert(CustomResourceDefinition, poison))
+    key = server.assembly.keys.object(CUSTOM_RESOURCE_DEFINITIONS, "", f"poisons.{custom.GROUP}")
+    await server.assembly.storage.create(key, stored)
+    await established(rest, f"poisons.{custom.GROUP}")
+    assert (await rest("GET", f"{BASE}/poisons")).status == 404
+    assert (await rest("POST", PLACE, crontab())).status == 201
+    await served(rest, definition(plural="others", kind="Other", group="other.example.com"))
