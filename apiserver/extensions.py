@@ -110,8 +110,14 @@ class Extensions:
         known = self._known()
         self._unsettled = False
         self._serve(group, known)
-        for name in list(known):
-            known[name] = await self._settled(known[name], known) or known[name]
+        for name, definition in list(known.items()):
+            wanted = definitions.settle(definition, known.values(), self._clock.now())
+            if wanted is None:
+                continue
+            self._serve(group, {**known, name: wanted})  # the kind is there before its status says so
+            if (served := self._served.get(name)) is not None:
+                await served.cache.synced.wait()
+            known[name] = await self._settled(definition, known) or definition
         self._serve(group, known)
         for name, definition in known.items():
             if definition.metadata.deletion_timestamp and name not in self._cleaning:
@@ -196,9 +202,7 @@ class Extensions:
             self._strategies.pop(row, None)
 
     async def _settled(self, definition: CustomResourceDefinition, known: Known) -> CustomResourceDefinition | None:
-        """The definition with its status written, None when that was as it should be or could not be written now."""
-        if definitions.settle(definition, known.values(), self._clock.now()) is None:
-            return None
+        """The definition with its status written, None when it could not be written now."""
         result: CustomResourceDefinition | None = None
 
         async def decide(current: Current) -> Outcome:
@@ -282,7 +286,8 @@ class Extensions:
 def _state_of(definition: CustomResourceDefinition) -> tuple[Any, ...]:
     """What the rows of a definition follow from; the cache follows from the first two."""
     meta, names = definition.metadata, definition.status.accepted_names
-    return meta.uid, codec.encode(definition.spec), bool(meta.deletion_timestamp), names and codec.encode(names)
+    stored = tuple(definition.status.stored_versions)
+    return meta.uid, codec.encode(definition.spec), bool(meta.deletion_timestamp), names and codec.encode(names), stored
 
 
 def _served_rows(family: Family) -> Iterable[CustomResource]:

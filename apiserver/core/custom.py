@@ -4,8 +4,9 @@ A `Family` is all versions of one kind. Its objects are stored in one of them an
 served has a row and a class of its own, so that a body is pruned, defaulted and validated by the version it is written in. What
 is stored is brought into the version of whoever asks (`present`), and back into the one that is stored (`to_storage`):
 
-    stored JSON  --normalized-->  the cache: storage version, pruned and defaulted  --present-->  a row's version
+    stored JSON  --normalized-->  the cache: as stored, pruned and defaulted  --present-->  a row's version
 
+As long as all objects are stored in the storage version (`status.storedVersions` says so), its row shows what the cache has.
 Rows are equal when they stand at one path: a definition that changes replaces them, and what is kept by row must outlive that.
 """
 
@@ -99,11 +100,12 @@ class Family:
     def __init__(self, definition: CustomResourceDefinition, converter: Converter) -> None:
         self.definition = definition
         self.converter = converter
-        self.renames = isinstance(converter, Renaming)
+        self._renames = isinstance(converter, Renaming)
         self.rows: Mapping[str, CustomResource] = {
             version.name: _row(self, definition, version) for version in definition.spec.versions
         }
         self.storage = next(self.rows[each.name] for each in definition.spec.versions if each.storage)
+        self._by_api_version = {row.api_version: row for row in self.rows.values()}
         terminating = condition_of(definition, TERMINATING)
         self.terminating = bool(definition.metadata.deletion_timestamp) or (
             terminating is not None and terminating.status == "True"
@@ -116,13 +118,17 @@ class Family:
         return replace(self.storage, selectable_fields=tuple(fields))
 
     def normalized(self, stored: bytes) -> bytes:
-        """A stored object as the cache has it. One that a webhook would have to convert stays as it is."""
+        """A stored object as the cache has it: in its own version, by the schema that this has now.
+
+        One of a version that is not known any more is taken for the storage version, unless a webhook has to tell.
+        """
         plain = msgspec.json.decode(stored)
-        if plain.get("apiVersion") != self.storage.api_version:
-            if not self.renames:
+        row = self._by_api_version.get(plain.get("apiVersion"))
+        if row is None:
+            if not self._renames:
                 return stored
-            plain["apiVersion"] = self.storage.api_version
-        return codec.encode_stored(self._object(self.storage, plain))
+            row, plain["apiVersion"] = self.storage, self.storage.api_version
+        return codec.encode_stored(self._object(row, plain))
 
     async def present(self, row: CustomResource, objects: Sequence[bytes]) -> list[bytes]:
         """Objects' JSON in the version of a row, pruned and defaulted by its schema; raises ApiError (500)."""
@@ -136,7 +142,7 @@ class Family:
 
     def shows_stored(self, row: Resource) -> bool:
         """Whether what the cache has is what the row shows."""
-        return row is self.storage and self.renames
+        return row is self.storage and self.definition.status.stored_versions == [self.storage.version]
 
     async def to_storage(self, obj: Custom) -> Custom:
         """An object of any version as it is stored; raises ApiError (500)."""

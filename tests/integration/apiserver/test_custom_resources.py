@@ -282,6 +282,11 @@ async def test_another_storage_version_and_schema_show_what_is_stored_anew(rest:
     await becomes(lambda: rest("GET", newer), lambda answer: answer.body.get("spec", {}).get("level") == 7)
     shown = (await rest("GET", newer)).body
     assert (shown["apiVersion"], "size" in shown["spec"]) == (f"{custom.GROUP}/v2", False)
+    listed = (await rest("GET", newer.removesuffix("/a"))).body["items"]
+    assert [(each["apiVersion"], each["spec"]["level"]) for each in listed] == [(f"{custom.GROUP}/v2", 7)]
+    assert (await rest("GET", PLACE + "/a")).body["spec"]["size"] == "small", "what is stored in v1 is still whole in v1"
+    assert (await rest("PATCH", newer, {"metadata": {"labels": {"a": "b"}}}, Content_Type=MERGE)).status == 200
+    assert "size" not in (await rest("GET", PLACE + "/a")).body["spec"], "once it has been stored in v2 it is not"
     now = (await rest("GET", path)).body
     now["spec"]["versions"] = [two]
     refused = await rest("PUT", path, now)
