@@ -8,6 +8,7 @@ reference of CustomResourceDefinitionStatus.
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -21,6 +22,11 @@ from apimachinery.times import format_time
 
 CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 NAMES_ACCEPTED, ESTABLISHED, TERMINATING = "NamesAccepted", "Established", "Terminating"
+CONFORMANT = "KubernetesAPIApprovalPolicyConformant"
+APPROVED = "api-approved.kubernetes.io"
+PROTECTED = ("k8s.io", "kubernetes.io")
+"""Groups, and those below them, whose kinds need an approval, which an annotation names."""
+UNAPPROVED = "unapproved"
 
 
 class Verdict(NamedTuple):
@@ -74,9 +80,22 @@ def settle(
     result = with_condition(definition, accepted, now)
     if not is_established(definition):
         result = with_condition(result, _established(accepted), now)
+    if is_protected(definition.spec.group):
+        result = with_condition(result, _approval(definition.metadata.annotations.get(APPROVED, "")), now)
     if names == definition.status.accepted_names and result.status == definition.status:
         return None
     return msgspec.structs.replace(result, status=msgspec.structs.replace(result.status, accepted_names=names))
+
+
+def is_protected(group: str) -> bool:
+    """Whether a group is one of the Kubernetes project's."""
+    return any(group == each or group.endswith(f".{each}") for each in PROTECTED)
+
+
+def is_approval(text: str) -> bool:
+    """Whether an annotation names where a kind was approved, or that it was not."""
+    parts = urlsplit(text)
+    return text.startswith(UNAPPROVED) or bool(parts.scheme and parts.netloc)
 
 
 def with_condition(definition: CustomResourceDefinition, verdict: Verdict, now: datetime) -> CustomResourceDefinition:
@@ -124,6 +143,14 @@ def _accept(
         return accepted, Verdict(NAMES_ACCEPTED, True, "NoConflicts", "no conflicts found")
     message = "; ".join(each.message for each in conflicts)
     return accepted, conflicts[0]._replace(message=message)
+
+
+def _approval(text: str) -> Verdict:
+    if text.startswith(UNAPPROVED):
+        return Verdict(CONFORMANT, False, "UnapprovedAnnotation", f"not approved: {text!r}")
+    if is_approval(text):
+        return Verdict(CONFORMANT, True, "ApprovedAnnotation", f"approved in {text}")
+    return Verdict(CONFORMANT, False, "InvalidAnnotation" if text else "MissingAnnotation", f"no valid approval: {text!r}")
 
 
 def _established(accepted: Verdict) -> Verdict:

@@ -24,7 +24,7 @@ from apimachinery.kinds import (
 from apimachinery.kinds.extensions import SelectableField, WebhookConversion
 from apimachinery.names import dns_1035_label
 from apiserver.core.backends import url_faults
-from apiserver.core.definitions import CLEANUP_FINALIZER
+from apiserver.core.definitions import APPROVED, CLEANUP_FINALIZER, is_approval, is_protected
 from apiserver.strategy.base import Strategy
 from apiserver.strategy.checks import Errors, named, one_of, port_number, required_name, unchanged, unique
 from apiserver.strategy.schemas import validate_schema
@@ -36,8 +36,6 @@ COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
 COLUMN_FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
 SELECTABLE_MAX = 8
 WARNING_CHARACTERS_MAX = 256
-APPROVED = "api-approved.kubernetes.io"
-PROTECTED = ("k8s.io", "kubernetes.io")
 _SIMPLE_PATH = re.compile(r"(\.[a-zA-Z_][a-zA-Z0-9_-]*)+")
 _NOT_SIMPLE = "must be a simple json path in the form of .<name>[.<name>]..."
 
@@ -139,15 +137,18 @@ def validate_names(given: CustomResourceDefinitionNames, path: str) -> Errors:
 
 
 def _approval(obj: CustomResourceDefinition) -> Errors:
-    group = obj.spec.group
-    if not any(group == each or group.endswith(f".{each}") for each in PROTECTED):
+    if not is_protected(obj.spec.group):
         return
-    if not obj.metadata.annotations.get(APPROVED):
+    path, given = f"metadata.annotations[{APPROVED}]", obj.metadata.annotations.get(APPROVED)
+    if not given:
         detail = (
             f'protected groups must have approval annotation "{APPROVED}", '
             "see https://github.com/kubernetes/enhancements/pull/1111"
         )
-        yield FieldError.required(f"metadata.annotations[{APPROVED}]", detail)
+        yield FieldError.required(path, detail)
+    elif not is_approval(given):
+        detail = f'protected groups must have approval annotation "{APPROVED}" with either a URL or a reason starting with '
+        yield FieldError.invalid(path, given, f'{detail}"unapproved"')
 
 
 def _versions(versions: Sequence[CustomResourceDefinitionVersion]) -> Errors:

@@ -61,6 +61,21 @@ def test_names_are_taken_once_in_a_group(plain: dict[str, Any], reason: str) -> 
     assert told(found) == ({"NamesAccepted": ("False", reason), "Established": ("False", "NotAccepted")} if reason else GOOD)
 
 
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("https://example.com/1", ("True", "ApprovedAnnotation")),
+        ("unapproved, an experiment", ("False", "UnapprovedAnnotation")),
+        ("yes", ("False", "InvalidAnnotation")),
+        ("", ("False", "MissingAnnotation")),
+    ],
+)
+def test_kinds_of_protected_groups_are_approved(text: str, verdict: tuple[str, str]) -> None:
+    plain = definition(group="x.k8s.io")
+    plain["metadata"]["annotations"] = {"api-approved.kubernetes.io": text}
+    assert told(accepted(plain)) == {**GOOD, "KubernetesAPIApprovalPolicyConformant": verdict}
+
+
 def test_what_is_settled_stays() -> None:
     found = accepted(FIRST)
     assert told(found) == GOOD

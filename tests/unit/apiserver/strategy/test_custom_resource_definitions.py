@@ -62,6 +62,15 @@ NAMES = (
         {"spec.group": "x.k8s.io", "metadata.name": "crontabs.x.k8s.io"},
         [wrong("metadata.annotations[api-approved.kubernetes.io]", REQUIRED)],
     ),
+    Row(
+        "which says where",
+        {
+            "spec.group": "x.k8s.io",
+            "metadata.name": "crontabs.x.k8s.io",
+            "metadata.annotations": {"api-approved.kubernetes.io": "yes"},
+        },
+        [wrong("metadata.annotations[api-approved.kubernetes.io]", INVALID, "either a URL")],
+    ),
     Row("scope", {"spec.scope": "World"}, [wrong("spec.scope", UNSUPPORTED)]),
     Row("no scope", {"spec.scope": ABSENT}, [wrong("spec.scope", REQUIRED)]),
     Row(
