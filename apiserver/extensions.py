@@ -94,8 +94,12 @@ class Extensions:
             while True:
                 try:
                     watcher = await definitions_cache.watch()
+                    seen = 0
                     try:
-                        async for _ in watcher:
+                        async for batch in watcher:
+                            if batch.events and batch.revision and batch.revision <= seen:
+                                continue  # it was in the cache when we looked last
+                            seen = definitions_cache.revision
                             await self._follow(group, api)
                             while self._unsettled:
                                 await asyncio.sleep(PAUSE_S)
@@ -111,7 +115,7 @@ class Extensions:
         self._unsettled = False
         self._serve(group, known)
         for name, definition in list(known.items()):
-            wanted = definitions.settle(definition, known.values(), self._clock.now())
+            wanted = definitions.settle(definition, _of_group(definition, known), self._clock.now())
             if wanted is None:
                 continue
             self._serve(group, {**known, name: wanted})  # the kind is there before its status says so
@@ -208,7 +212,7 @@ class Extensions:
         async def decide(current: Current) -> Outcome:
             nonlocal result
             newest = codec.decode(CustomResourceDefinition, current.data)
-            result = definitions.settle(newest, known.values(), self._clock.now())
+            result = definitions.settle(newest, _of_group(newest, known), self._clock.now())
             return Leave() if result is None else Put(result)
 
         try:
@@ -281,6 +285,11 @@ class Extensions:
             return Put(newest)
 
         await self._store.change(CUSTOM_RESOURCE_DEFINITIONS, "", definition.metadata.name, decide)
+
+
+def _of_group(definition: CustomResourceDefinition, known: Known) -> list[CustomResourceDefinition]:
+    group = definition.spec.group
+    return [each for each in known.values() if each.spec.group == group]
 
 
 def _state_of(definition: CustomResourceDefinition) -> tuple[Any, ...]:
