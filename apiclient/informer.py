@@ -135,6 +135,16 @@ class Informer(Generic[ObjectT]):
         for obj in self.store.list():
             handler(EventType.ADDED, None, obj)
 
+    def forget_all(self) -> None:
+        """Empty the store, and tell of each object that it is gone; for a kind that is not served any more."""
+        for key in self.store.keys():  # noqa: SIM118 - a store, not a dict
+            self._removed(key, None)
+
+    def take_over(self, before: "Informer[ObjectT]") -> None:
+        """Begin with what another informer of the same objects knew, whose handlers have been told of it."""
+        for obj in before.store.list():
+            self.store.put(obj)
+
     async def run(self) -> NoReturn:
         """Follow the collection for ever."""
         while True:

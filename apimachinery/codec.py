@@ -16,13 +16,17 @@ import msgspec
 
 from apimachinery import errors
 from apimachinery.kinds.base import MicroTime, Time
+from apimachinery.kinds.custom import OBJECT_FIELDS, Custom
+from apimachinery.kinds.meta import ObjectMeta
 from apimachinery.kinds.object import Object
 from apimachinery.times import canonical_time
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 _encoder = msgspec.json.Encoder()
+_sorted_encoder = msgspec.json.Encoder(order="deterministic")
 _TIME, _MICRO_TIME = get_args(Time)[1], get_args(MicroTime)[1]
+_CUSTOM_DEPTH_MAX = 200
 _UNSET = "\x01"
 _UNSET_JSON = b'"resourceVersion":"\\u0001"'
 _EMPTY_JSON = b'"resourceVersion":""'
@@ -30,7 +34,7 @@ _EMPTY_JSON = b'"resourceVersion":""'
 
 def encode(value: Any) -> bytes:
     """The JSON of a Struct or of plain data."""
-    return _encoder.encode(value)
+    return _encode_custom(value) if isinstance(value, Custom) else _encoder.encode(value)
 
 
 @cache
@@ -44,6 +48,8 @@ def decode(cls: type[T], data: bytes | str) -> T:
 
     Raises ApiError (400 BadRequest) that names the path of what does not fit.
     """
+    if issubclass(cls, Custom):
+        return convert(cls, decode_plain(data))
     try:
         decoded: T = decoder(cls).decode(data)
         return decoded
@@ -56,6 +62,8 @@ def decode(cls: type[T], data: bytes | str) -> T:
 
 def convert(cls: type[T], plain: Any) -> T:
     """An object of class `cls` from plain data (dicts and lists); raises ApiError (400) that names the path."""
+    if issubclass(cls, Custom):
+        return _convert_custom(cls, plain)
     try:
         return msgspec.convert(plain, cls)
     except msgspec.ValidationError:
@@ -85,7 +93,11 @@ def decode_plain(data: bytes | str) -> Any:
 
 def to_plain(value: Any) -> Any:
     """Dicts, lists and scalars, as they stand in the JSON."""
-    return msgspec.to_builtins(value)
+    plain = msgspec.to_builtins(value)
+    if isinstance(value, Custom):
+        content = plain.pop("content", {})
+        plain.update(content)
+    return plain
 
 
 def encode_stored(obj: Object) -> bytes:
@@ -93,7 +105,7 @@ def encode_stored(obj: Object) -> bytes:
     meta = obj.metadata
     revision, meta.resource_version = meta.resource_version, _UNSET
     try:
-        return _encoder.encode(obj).replace(_UNSET_JSON, _EMPTY_JSON, 1)
+        return encode(obj).replace(_UNSET_JSON, _EMPTY_JSON, 1)
     finally:
         meta.resource_version = revision
 
@@ -105,12 +117,14 @@ def splice_revision(stored: bytes, revision: int) -> bytes:
 
 def deep_copy(obj: T) -> T:
     """A copy that shares nothing with `obj`, so that a cached object can be changed."""
-    return convert(type(obj), msgspec.to_builtins(obj))
+    return convert(type(obj), to_plain(obj))
 
 
 def unknown_fields(cls: type[msgspec.Struct], plain: Any, path: str = "") -> list[str]:
     """Paths in plain data that `cls` has no field for, in order of their appearance: `spec.containers[0].imagee`."""
     found: list[str] = []
+    if issubclass(cls, Custom):
+        return _unknown_in_custom(cls, plain)
     _collect_unknown(cls, plain, path, found)
     return found
 
@@ -128,6 +142,52 @@ def duplicate_keys(data: bytes | str) -> list[str]:
         return found
     except (ValueError, RecursionError) as error:
         raise _malformed(error) from error
+
+
+class _Head(Object):
+    """What every object has."""
+
+
+def _encode_custom(obj: Custom) -> bytes:
+    """What stands beside the metadata comes after it, in the order of names, as clients in Go write it."""
+    head = _encoder.encode(_Head(api_version=obj.api_version, kind=obj.kind, metadata=obj.metadata))
+    return head[:-1] + b"," + _sorted_encoder.encode(obj.content)[1:] if obj.content else head
+
+
+def _convert_custom(cls: type[T], plain: Any) -> T:
+    """The content shares nothing with `plain` that pruning could change."""
+    assert issubclass(cls, Custom)
+    if not isinstance(plain, dict):
+        raise errors.bad_request(f"{cls.__name__} in the request cannot be handled: expected `object`, got {_json_type(plain)}")
+    try:
+        head = convert(_Head, {name: value for name, value in plain.items() if name in OBJECT_FIELDS and value is not None})
+    except errors.ApiError as error:
+        raise errors.bad_request(str(error).replace("_Head", cls.__name__)) from error
+    content = _copied({name: value for name, value in plain.items() if name not in OBJECT_FIELDS})
+    cls.pruned(content)
+    return cls(api_version=head.api_version, kind=head.kind, metadata=head.metadata, content=content)
+
+
+def _unknown_in_custom(cls: type[Custom], plain: Any) -> list[str]:
+    if not isinstance(plain, dict):
+        return []
+    found: list[str] = []
+    _collect_unknown(ObjectMeta, plain.get("metadata"), "metadata", found)
+    return [*found, *cls.pruned(_copied({name: value for name, value in plain.items() if name not in OBJECT_FIELDS}))]
+
+
+def _copied(value: Any, depth: int = 0) -> Any:
+    if depth > _CUSTOM_DEPTH_MAX:
+        raise _malformed(RecursionError())
+    if isinstance(value, dict):
+        return {key: _copied(member, depth + 1) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_copied(item, depth + 1) for item in value]
+    return value
+
+
+def _json_type(value: Any) -> str:
+    return "`null`" if value is None else f"`{type(value).__name__}`"
 
 
 class _Pairs(list[tuple[str, Any]]):

@@ -106,7 +106,7 @@ _SELECTABLE: dict[Resource, tuple[str, ...]] = {
 
 def selectable(resource: Resource) -> tuple[str, ...]:
     """The paths that objects of this resource can be selected by."""
-    return _COMMON + _SELECTABLE.get(resource, ())
+    return _COMMON + (_SELECTABLE.get(resource) or resource.selectable_fields)
 
 
 def read_paths(resource: Resource) -> tuple[str, ...]:

@@ -236,6 +236,34 @@ def _json(raw: int | memoryview, wire_type: int) -> Any:
         raise ProtobufError(f"JSON in it is malformed: {error}") from error
 
 
+def _schema_or_list(raw: int | memoryview, wire_type: int) -> Any:
+    """JSONSchemaPropsOrArray"""
+    parts = list(_wire(_view(raw, wire_type)))
+    schemas = [_message(_SCHEMA, _view(value, each)) for number, each, value in parts if number == 1]
+    return schemas[-1] if schemas else [_message(_SCHEMA, _view(value, each)) for number, each, value in parts if number == 2]
+
+
+def _schema_or_boolean(raw: int | memoryview, wire_type: int) -> Any:
+    """JSONSchemaPropsOrBool"""
+    parts = _numbered(raw, wire_type)
+    return _message(_SCHEMA, _view(parts[2], _BYTES)) if 2 in parts else _boolean(parts.get(1, 0), _VARINT)
+
+
+def _schema_or_texts(raw: int | memoryview, wire_type: int) -> Any:
+    """JSONSchemaPropsOrStringArray"""
+    parts = list(_wire(_view(raw, wire_type)))
+    schemas = [_message(_SCHEMA, _view(value, each)) for number, each, value in parts if number == 1]
+    return schemas[-1] if schemas else [_text(value, each) for number, each, value in parts if number == 2]
+
+
+def _nothing(raw: int | memoryview, wire_type: int) -> dict[str, Any]:
+    """A message without fields."""
+    _view(raw, wire_type)
+    return {}
+
+
+_SCHEMA = "apiextensions.v1.JSONSchemaProps"
+
 _SPECIAL: Mapping[str, Callable[[int | memoryview, int], Any]] = {
     "string": _text,
     "int": _integer,
@@ -248,4 +276,9 @@ _SPECIAL: Mapping[str, Callable[[int | memoryview, int], Any]] = {
     "meta.v1.MicroTime": _micro_time,
     "meta.v1.FieldsV1": _json,
     "runtime.RawExtension": _json,
+    "apiextensions.v1.CustomResourceSubresourceStatus": _nothing,
+    "apiextensions.v1.JSON": _json,
+    "apiextensions.v1.JSONSchemaPropsOrArray": _schema_or_list,
+    "apiextensions.v1.JSONSchemaPropsOrBool": _schema_or_boolean,
+    "apiextensions.v1.JSONSchemaPropsOrStringArray": _schema_or_texts,
 }

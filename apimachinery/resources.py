@@ -12,6 +12,7 @@ from typing import Any
 from apimachinery import kinds
 from apimachinery.conversions import autoscaling as autoscaling_conversion
 from apimachinery.conversions import events as event_conversion
+from apimachinery.kinds.custom import Custom
 from apimachinery.kinds.object import Object
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -35,7 +36,8 @@ class Resource:
     """One row: where a kind lives in the API.
 
     plural: the path segment; subresources: path segments below an object; categories: names that stand for several resources
-    (`all`); group: "" for the core group; conversion: None for a row that stores its objects, or has none to store.
+    (`all`); group: "" for the core group; conversion: None for a row that stores its objects, or has none to store; list_kind:
+    what a list is called where it is not KINDList; selectable_fields: paths of a custom resource that field selectors may name.
     """
 
     group: str
@@ -50,6 +52,13 @@ class Resource:
     subresources: tuple[str, ...] = ()
     verbs: tuple[str, ...] = ALL_VERBS
     conversion: Conversion | None = None
+    list_kind: str = ""
+    selectable_fields: tuple[str, ...] = ()
+
+    @property
+    def list_named(self) -> str:
+        """The kind of a list of these objects."""
+        return self.list_kind or f"{self.kind}List"
 
     def __hash__(self) -> int:
         """Rows are looked up many times for each request, and hardly two have the same plural."""
@@ -343,6 +352,19 @@ VALIDATING_ADMISSION_POLICIES = _admission(
 )
 VALIDATING_ADMISSION_POLICY_BINDINGS = _admission("validatingadmissionpolicybindings", kinds.ValidatingAdmissionPolicyBinding)
 
+CUSTOM_RESOURCE_DEFINITIONS = Resource(
+    "apiextensions.k8s.io",
+    "v1",
+    "customresourcedefinitions",
+    "CustomResourceDefinition",
+    kinds.CustomResourceDefinition,
+    namespaced=False,
+    singular="customresourcedefinition",
+    short_names=("crd", "crds"),
+    categories=("api-extensions",),
+    subresources=("status",),
+)
+
 RESOURCES: tuple[Resource, ...] = (
     NAMESPACES,
     NODES,
@@ -395,6 +417,7 @@ RESOURCES: tuple[Resource, ...] = (
     VALIDATING_WEBHOOK_CONFIGURATIONS,
     MUTATING_WEBHOOK_CONFIGURATIONS,
     API_SERVICES,
+    CUSTOM_RESOURCE_DEFINITIONS,
 )
 """Rows whose objects are stored: what caches, controllers and clean-ups go through."""
 
@@ -421,10 +444,31 @@ Source: the answers in Kubernetes' OpenAPI document.
 
 
 class ResourceTable:
-    """Look-ups over rows: by path, by kind, by class, and by the names that people type."""
+    """Look-ups over rows: by path, by kind, by class, and by the names that people type.
+
+    Rows of custom resources come and go (`replace_custom`); who keeps something that follows from the rows looks at
+    `generation`, which counts these changes. A built-in row is never displaced.
+    """
 
     def __init__(self, rows: Iterable[Resource]) -> None:
         self.rows = tuple(rows)
+        self.generation = 0
+        self._built_in = self.rows
+        self._index()
+
+    def replace_custom(self, rows: Iterable[Resource]) -> None:
+        """Have these rows beside the built-in ones, instead of those that were there."""
+        taken = {(row.group, row.version, row.plural) for row in self._built_in}
+        self.rows = (*self._built_in, *(row for row in rows if (row.group, row.version, row.plural) not in taken))
+        self.generation += 1
+        self._index()
+
+    @property
+    def custom(self) -> tuple[Resource, ...]:
+        """The rows of custom resources."""
+        return self.rows[len(self._built_in) :]
+
+    def _index(self) -> None:
         self.stored = tuple(row for row in self.rows if row.conversion is None and not row.virtual)
         self._by_path = {(row.group, row.version, row.plural): row for row in self.rows}
         self._by_kind = {(row.api_version, row.kind): row for row in self.rows}
@@ -437,8 +481,13 @@ class ResourceTable:
         return self._by_kind.get((api_version, kind))
 
     def for_class(self, cls: type[Object]) -> Resource:
-        """The row of a class; raises KeyError for one that is not served."""
-        return self._by_cls[cls]
+        """The row of a class, which that of a custom kind knows itself; raises KeyError for one that is not served."""
+        found = self._by_cls.get(cls)
+        if found is not None:
+            return found
+        if issubclass(cls, Custom) and hasattr(cls, "row"):
+            return cls.row
+        raise KeyError(cls)
 
     def find(self, text: str) -> Resource | None:
         """The row that `po`, `pod`, `pods`, `deploy.apps` or `deployments.v1.apps` names; the first of several."""

@@ -8,7 +8,7 @@ import asyncio
 import random
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -38,6 +38,7 @@ from apiserver.config import (
     ServiceAccountConfig,
     StorageConfig,
 )
+from apiserver.conversions import converter_of
 from apiserver.core.aggregation.identity import published
 from apiserver.core.allocation import address_range, address_text, port_range
 from apiserver.core.indexing import index_for
@@ -47,6 +48,7 @@ from apiserver.doors.grpc_door import GrpcDoor
 from apiserver.doors.health import Check
 from apiserver.doors.openid import KEYS_PATH, OpenId, openid
 from apiserver.doors.rest import RestDoor
+from apiserver.extensions import Extensions
 from apiserver.flow import Lines
 from apiserver.identity import NoTokens
 from apiserver.loops import repair_forever
@@ -132,28 +134,17 @@ class Assembly:
         *,
         clock: Clock,
         rng: random.Random,
-        table: ResourceTable = TABLE,
         backends: Backends | None = None,
     ) -> None:
         self.settings = settings
         self.metrics = Metrics()
         self.storage = storage = MeasuredStorage(storage, self.metrics.observe_storage, clock)
-        self.table = table
+        self.table = table = ResourceTable(TABLE.rows)
         self.nodes = nodes
         self.clock = clock
         self.rng = rng
-        keys = KeySpace(settings.prefix)
-        self.caches: Mapping[Resource, WatchCache] = {
-            row: WatchCache(
-                storage,
-                keys.collection(row),
-                index=index_for(row),
-                rng=rng,
-                history_limit=settings.watch_history_changes,
-                on_waited=self.metrics.read_wait(row),
-            )
-            for row in table.stored
-        }
+        self.keys = keys = KeySpace(settings.prefix)
+        self.caches: dict[Resource, WatchCache] = {row: self._new_cache(row) for row in table.stored}
         first = address_range(settings.service_cidr).first
         self.service_address = address_text(first)
         reserved = (self.service_address, address_text(first + CLUSTER_DNS_OFFSET))
@@ -183,9 +174,10 @@ class Assembly:
             clock=clock,
             rng=rng,
         )
+        strategies = dict(STRATEGIES)
         objects = Objects(
             store,
-            STRATEGIES,
+            strategies,
             Admission(reading, settings.default_toleration_s, Accounts(reading, rng) if settings.tokens else None),
             {SERVICES: self.allocator},
             Quotas(store, clock),
@@ -196,7 +188,6 @@ class Assembly:
             event_ttl_s=settings.event_ttl_s,
         )
         applies = Applies(objects)
-        connections = Connections(store, nodes, clock, rng)
         limits = settings.limits
         given = settings.tokens
         self.tokens: Tokens = NoTokens()
@@ -228,6 +219,15 @@ class Assembly:
         reach = Reach(connections, nodes, settings.proxy_client)
         self.aggregation = Aggregation(self.api, table, reading, reach, clock=clock, rng=rng)
 
+        self.extensions = Extensions(
+            table=table,
+            caches=self.caches,
+            strategies=strategies,
+            store=store,
+            new_cache=lambda family: self._new_cache(family.indexed, family.normalized),
+            converter=lambda definition: converter_of(definition, self.backends, rng),
+            clock=clock,
+        )
         self.metrics.before_exposition(self._sample)
 
     def openid(self) -> OpenId:
@@ -237,6 +237,17 @@ class Assembly:
             return OpenId()
         here = f"https://{settings.advertise_address}:{settings.advertise_port}{KEYS_PATH}"
         return openid(keys.policy.issuers[0], keys.keys_url or here, keys.verifier)
+
+    def _new_cache(self, row: Resource, normalize: Callable[[bytes], bytes] | None = None) -> WatchCache:
+        return WatchCache(
+            self.storage,
+            self.keys.collection(row),
+            index=index_for(row),
+            rng=self.rng,
+            history_limit=self.settings.watch_history_changes,
+            on_waited=self.metrics.read_wait(row),
+            normalize=normalize,
+        )
 
     def checks(self) -> dict[str, Check]:
         """What /healthz and /readyz ask, by name."""
@@ -280,11 +291,13 @@ class Assembly:
                 for name, work in (
                     ("compact", compact_forever(self.storage)),
                     ("repair", repair_forever(self.allocator)),
+                    ("extensions", self.extensions.run(self.api)),
                 ):
                     tasks.append(group.create_task(forever(work, name), name=name))
                 try:
-                    for cache in self.caches.values():
+                    for cache in list(self.caches.values()):
                         await cache.synced.wait()
+                    await self.extensions.ready.wait()
                     settings = self.settings
                     await bootstrap(
                         self.api,

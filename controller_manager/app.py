@@ -36,6 +36,7 @@ from controller_manager.resource_quota.controller import ResourceQuotaController
 from controller_manager.root_ca.controller import RootCaController
 from controller_manager.serviceaccount.controller import ServiceAccountController
 from controller_manager.shared.context import Context, Informers, Recorder, build_informers
+from controller_manager.shared.custom import CustomKinds
 from controller_manager.shared.loop import Controller
 from controller_manager.shared.metrics import Metrics
 from controller_manager.taint_eviction.controller import TaintEvictionController
@@ -56,6 +57,7 @@ class Leader:
         config: ControllerManagerConfiguration,
         client: Client,
         informers: Informers,
+        custom: CustomKinds,
         *,
         clock: Clock,
         rng: random.Random,
@@ -65,6 +67,7 @@ class Leader:
         self._config = config
         self._client = client
         self._informers = informers
+        self._custom = custom
         self._clock = clock
         self._rng = rng
         self._metrics = metrics
@@ -77,7 +80,7 @@ class Leader:
             recorders.append(EventRecorder(self._client, component=component, clock=self._clock, rng=self._rng))
             return recorders[-1]
 
-        context = Context(self._client, self._informers, self._clock, self._rng, new_recorder, self._metrics)
+        context = Context(self._client, self._informers, self._custom, self._clock, self._rng, new_recorder, self._metrics)
         controllers = build_controllers(self._config, context)
         async with asyncio.TaskGroup() as group:
             talking = [group.create_task(forever(each.run(), "events"), name="events") for each in recorders]
@@ -127,10 +130,12 @@ async def serve(config: ControllerManagerConfiguration, stop: asyncio.Event) -> 
     client = new_client(config.client, field_manager=NAME)
     elector = new_elector(config.leader_election, client, name=NAME, clock=clock, rng=rng)
     informers = build_informers(client, rng)
+    custom = CustomKinds(client, informers.custom_resource_definitions, rng=rng)
     leader = Leader(
         config,
         client.fenced(elector.fence),
         informers,
+        custom,
         clock=clock,
         rng=rng,
         metrics=Metrics(registry),
@@ -138,6 +143,7 @@ async def serve(config: ControllerManagerConfiguration, stop: asyncio.Event) -> 
     )
     async with HealthServer(config.health, {"ping": lambda: None}, registry), asyncio.TaskGroup() as group:
         feeds = [group.create_task(forever(each.run(), each.kind), name=f"informer/{each.kind}") for each in informers.all()]
+        feeds.append(group.create_task(forever(custom.run(), "custom kinds"), name="custom-kinds"))
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
             if await _synced(informers, stopping):

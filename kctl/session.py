@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kctl.discovery import Discovery
     from kctl.kubeconfig import Connection
     from kctl.rest import RestClient
+    from kctl.tables import Tables
 
 
 @dataclass
@@ -65,6 +66,12 @@ class Session:
         from kctl.discovery import Discovery
 
         return Discovery(self.client)
+
+    @cached_property
+    def tables(self) -> "Tables":
+        from kctl.tables import Tables
+
+        return Tables(self.client, self.discovery)
 
     @cached_property
     def clock(self) -> "Clock":

@@ -14,6 +14,7 @@ from apimachinery.printing import (
     autoscaling,
     batch,
     core,
+    extensions,
     network,
     nodes,
     pods,
@@ -78,6 +79,7 @@ SHAPES: dict[tuple[str, str], TableShape] = {
     ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"): admission.WEBHOOK_CONFIGURATION,
     ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"): admission.WEBHOOK_CONFIGURATION,
     ("apiregistration.k8s.io", "APIService"): aggregation.API_SERVICE,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): extensions.DEFINITION,
 }
 
 

@@ -1,7 +1,7 @@
 """What a table is: columns, and a pure function from an object (plain data) and the present moment to its cells.
 
-A cell is a string, a number or a boolean, as in the API's own Table; priority 0 columns are always shown, others only when
-asked for (`-o wide`).
+A cell is a string, a number, a boolean or nothing, as in the API's own Table; priority 0 columns are always shown, others only
+when asked for (`-o wide`).
 Source: the Kubernetes page "Table" of the API reference.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from apimachinery.times import age_s, human_duration
 
 Plain: TypeAlias = Mapping[str, Any]
-Cell: TypeAlias = str | int | bool
+Cell: TypeAlias = str | int | float | bool | None
 
 
 @dataclass(frozen=True)

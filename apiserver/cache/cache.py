@@ -24,7 +24,7 @@ from apiserver.cache.errors import NotFresh, TooOld
 from apiserver.cache.events import ADDED, Entry, EventBatch, WatchEvent
 from apiserver.cache.listing import NEWEST, Continuation, Listing, page
 from apiserver.cache.selection import Selection
-from apiserver.cache.state import Index, State
+from apiserver.cache.state import Index, Normalize, State
 from apiserver.cache.watchers import Dispatcher, QueueLimit, Watcher
 from apiserver.storage.port import Batch, Compacted, Storage, Unavailable, Watch
 
@@ -43,7 +43,8 @@ class WatchCache:
     `index` gives an object's labels and selectable fields. Watches resume within the last `history_limit` changes (fewer when
     these hold more than `history_bytes_max`). A watcher that lets more than `queue_events_max` events or `queue_bytes_max`
     bytes wait is cut off. Bookmarks come every `bookmark_period_s` seconds, give or take a tenth by `rng`. A read that waits
-    for a revision gives up after `freshness_timeout_s`; `on_waited` is told how long each read waited.
+    for a revision gives up after `freshness_timeout_s`; `on_waited` is told how long each read waited. `normalize` brings what
+    is stored into the form that readers get, where that is another one.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class WatchCache:
         bookmark_period_s: float = 60.0,
         freshness_timeout_s: float = 10.0,
         on_waited: Callable[[float], None] | None = None,
+        normalize: Normalize | None = None,
     ) -> None:
         self.synced = asyncio.Event()
         self._storage = storage
@@ -68,7 +70,9 @@ class WatchCache:
         self._queue_limit = QueueLimit(queue_events_max, queue_bytes_max)
         self._bookmark_period_s = bookmark_period_s
         self._freshness_timeout_s = freshness_timeout_s
-        self._state = State(prefix, index, history_limit=history_limit, history_bytes_max=history_bytes_max)
+        self._state = State(
+            prefix, index, history_limit=history_limit, history_bytes_max=history_bytes_max, normalize=normalize
+        )
         self._dispatcher = Dispatcher()
         self._watch: Watch | None = None
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []

@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 Index = Callable[[bytes], tuple[Mapping[str, str], Mapping[str, str]]]
 """Stored bytes -> (labels, selectable fields). May raise anything for bytes that are no such object."""
 
+Normalize = Callable[[bytes], bytes]
+"""Stored bytes -> stored bytes as readers are to have them. May raise anything for bytes that are no such object."""
+
 _PLACEHOLDER = b'"resourceVersion":""'
 
 
@@ -68,12 +71,21 @@ class State:
     `changes` grows whenever the objects become others, and only then: what is derived from them is good as long as it stays.
     """
 
-    def __init__(self, prefix: bytes, index: Index, *, history_limit: int, history_bytes_max: int) -> None:
+    def __init__(
+        self,
+        prefix: bytes,
+        index: Index,
+        *,
+        history_limit: int,
+        history_bytes_max: int,
+        normalize: Normalize | None = None,
+    ) -> None:
         self.revision = 0
         self.floor = 0
         self.changes = 0
         self._prefix = prefix
         self._index = index
+        self._normalize = normalize
         self._history_limit = history_limit
         self._history_bytes_max = history_bytes_max
         self._history_bytes = 0
@@ -157,6 +169,8 @@ class State:
         try:
             if _PLACEHOLDER not in value:
                 raise ValueError("the object has no place for its revision")
+            if self._normalize is not None:
+                value = self._normalize(value)
             labels, fields = self._index(value)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one object, the others are served
             if not known_broken:

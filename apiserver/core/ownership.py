@@ -13,10 +13,14 @@ from typing import Any
 
 import msgspec
 
-from apimachinery import apply
+from apimachinery import apply, codec
+from apimachinery.apply import FieldSet, Shape
+from apimachinery.kinds.custom import Custom
 from apimachinery.kinds.meta import ManagedFieldsEntry
 from apimachinery.kinds.object import Object
+from apimachinery.resources import Resource
 from apiserver.core.bodies import as_json
+from apiserver.core.custom import CustomResource
 from apiserver.core.request import Request
 from apiserver.core.spelling import spelled
 
@@ -40,13 +44,13 @@ def created(request: Request, obj: Object, now: str) -> Entries:
     """The managers of a new object, which may come with some of its own."""
     return apply.track_update(
         None,
-        obj,
+        _comparable(obj),
         apply.starting_managers((), obj.metadata.managed_fields or None),
         request.manager,
-        shape=apply.shape_of(type(obj)),
+        shape=_shape(request.resource),
         now=now,
         api_version=request.resource.api_version,
-        ignored=apply.status_fields(),
+        ignored=_untouched(request.resource),
     )
 
 
@@ -58,15 +62,15 @@ def updated(request: Request, new: Object, old: Object, given: Sequence[ManagedF
     before = old.metadata.managed_fields
     start = before if given is None else apply.starting_managers(before, given, request.subresource)
     after = apply.track_update(
-        old,
-        new,
+        _comparable(old),
+        _comparable(new),
         start,
         request.manager,
-        shape=apply.shape_of(type(new)),
+        shape=_shape(request.resource),
         now=now,
         api_version=request.resource.api_version,
         subresource=request.subresource,
-        ignored=apply.status_fields(request.subresource),
+        ignored=_untouched(request.resource, request.subresource),
     )
     return before if after == before else after
 
@@ -77,15 +81,15 @@ def applied(
     """A server-side apply of `wanted` on plain data; raises ApplyConflict (409), and ApiError (400)."""
     return apply.apply(
         live,
-        spelled(request.resource.cls, wanted),
+        wanted if isinstance(request.resource, CustomResource) else spelled(request.resource.cls, wanted),
         managers,
         manager=request.manager,
-        shape=apply.shape_of(request.resource.cls),
+        shape=_shape(request.resource),
         now=now,
         api_version=request.resource.api_version,
         force=bool(request.options.force),
         subresource=request.subresource,
-        ignored=apply.status_fields(request.subresource),
+        ignored=_untouched(request.resource, request.subresource),
     )
 
 
@@ -122,6 +126,19 @@ def given_in_patched(plain: Any) -> tuple[Any, Entries | None]:
 def is_mentioned(patch: bytes) -> bool:
     """Whether a patch can be about managers."""
     return _MENTION in patch
+
+
+def _shape(resource: Resource) -> Shape:
+    return resource.ownership if isinstance(resource, CustomResource) else apply.shape_of(resource.cls)
+
+
+def _untouched(resource: Resource, subresource: str = "") -> FieldSet:
+    return resource.untouched(subresource) if isinstance(resource, CustomResource) else apply.status_fields(subresource)
+
+
+def _comparable(obj: Object) -> Any:
+    """Structs are compared as they are; objects of custom resources as plain data, which is what they are made of."""
+    return codec.to_plain(obj) if isinstance(obj, Custom) else obj
 
 
 class _OnlyMetadata(msgspec.Struct):

@@ -6,11 +6,14 @@ import msgspec
 
 from apimachinery import errors, patch
 from apimachinery.errors import ApiError, Reason, api_error
+from apimachinery.kinds.custom import Custom
 from apimachinery.kinds.object import Object
 from apiserver.core.bodies import unsupported_type
 from apiserver.core.request import PatchType
 
 PATCH_TYPES = tuple(str(each) for each in PatchType)
+CUSTOM_PATCH_TYPES = tuple(str(each) for each in PatchType if each is not PatchType.STRATEGIC)
+"""A strategic merge needs merge keys, which schemas of custom resources do not have."""
 
 
 class Patch(msgspec.Struct, frozen=True):
@@ -28,7 +31,9 @@ class Patch(msgspec.Struct, frozen=True):
         return found if isinstance(found, str) else ""
 
     def apply(self, cls: type[Object], document: Any) -> Any:
-        """The patched plain data; raises ApiError 400 for a malformed patch, 422 for one that does not fit the object."""
+        """The patched plain data; raises ApiError 400 for a malformed patch, 415, 422 for one that does not fit the object."""
+        if self.kind is PatchType.STRATEGIC and issubclass(cls, Custom):
+            raise unsupported_type(str(self.kind), CUSTOM_PATCH_TYPES)
         try:
             match self.kind:
                 case PatchType.JSON:

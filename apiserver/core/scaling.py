@@ -17,22 +17,18 @@ from apimachinery.kinds import (
 from apimachinery.kinds.meta import LabelSelector, ObjectMeta
 from apimachinery.kinds.object import Object
 from apimachinery.resources import Resource
+from apiserver.core.custom import CustomResource, ScalePaths, Structured, set_at, value_at
 
 SCALE_API_VERSION = "autoscaling/v1"
 
 
 def scale_of(obj: Object) -> Scale:
     """The Scale of a workload; raises ApiError (404) for a kind that has none."""
+    if isinstance(obj, Structured):
+        return _custom_scale(obj)
     workload = _workload(obj)
-    meta = workload.metadata
     return Scale(
-        metadata=ObjectMeta(
-            name=meta.name,
-            namespace=meta.namespace,
-            uid=meta.uid,
-            resource_version=meta.resource_version,
-            creation_timestamp=meta.creation_timestamp,
-        ),
+        metadata=_metadata(obj),
         spec=ScaleSpec(replicas=workload.spec.replicas),
         status=ScaleStatus(replicas=workload.status.replicas or 0, selector=_selector_text(workload.spec.selector)),
     )
@@ -44,6 +40,10 @@ def rescaled(obj: Object, scale: Scale) -> Object:
     if wanted < 0:
         wrong = FieldError.invalid("spec.replicas", wanted, "must be greater than or equal to 0")
         raise errors.invalid("Scale", obj.metadata.name, [wrong], group="autoscaling")
+    if isinstance(obj, Structured):
+        changed = codec.deep_copy(obj)
+        set_at(changed, _paths(obj).replicas, wanted)
+        return changed
     result: Object = codec.deep_copy(_workload(obj))
     _workload(result).spec.replicas = wanted
     return result
@@ -65,8 +65,52 @@ def configuration_of_scale(resource: Resource, scale: Mapping[str, Any]) -> dict
     wanted: dict[str, Any] = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": kept}
     replicas = (scale.get("spec") or {}).get("replicas")
     if replicas is not None:
-        wanted["spec"] = {"replicas": replicas}
+        path = resource.scale.replicas if isinstance(resource, CustomResource) and resource.scale else ("spec", "replicas")
+        for name in reversed(path):
+            replicas = {name: replicas}
+        wanted |= replicas
     return wanted
+
+
+def _metadata(obj: Object) -> ObjectMeta:
+    meta = obj.metadata
+    return ObjectMeta(
+        name=meta.name,
+        namespace=meta.namespace,
+        uid=meta.uid,
+        resource_version=meta.resource_version,
+        creation_timestamp=meta.creation_timestamp,
+    )
+
+
+def _paths(obj: Structured) -> ScalePaths:
+    row = type(obj).row
+    if not isinstance(row, CustomResource) or row.scale is None:
+        raise errors.no_such_path()
+    return row.scale
+
+
+def _custom_scale(obj: Structured) -> Scale:
+    paths = _paths(obj)
+    replicas = value_at(obj, paths.replicas)
+    if not _is_count(replicas):
+        place = ".".join(paths.replicas)
+        raise errors.internal(f'the spec replicas field ".{place}" does not exist' if replicas is None else _no_count(place))
+    there = value_at(obj, paths.status_replicas)
+    selector = value_at(obj, paths.selector) if paths.selector else ""
+    return Scale(
+        metadata=_metadata(obj),
+        spec=ScaleSpec(replicas=replicas),
+        status=ScaleStatus(replicas=there if _is_count(there) else 0, selector=selector if isinstance(selector, str) else ""),
+    )
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _no_count(place: str) -> str:
+    return f'the spec replicas field ".{place}" is not a whole number'
 
 
 def _workload(obj: Object) -> Any:

@@ -10,6 +10,8 @@ import msgspec
 
 from apimachinery.quantity import QuantityError, canonical
 
+_QUANTITY = {str, int, float}
+
 
 def spelled(cls: type[msgspec.Struct], plain: dict[str, Any]) -> dict[str, Any]:
     """Plain data of an object of class `cls` with its quantities as they are stored; what is none stays as it is."""
@@ -28,7 +30,7 @@ def _spelled(hint: Any, value: Any) -> Any:
     if isinstance(value, list):
         inner = _argument(hint, list, 0)
         return value if inner is None else [_spelled(inner, item) for item in value]
-    if isinstance(value, str | int | float) and not isinstance(value, bool) and float in get_args(hint):
+    if isinstance(value, str | int | float) and not isinstance(value, bool) and {*get_args(hint)} >= _QUANTITY:
         try:
             return canonical(value)
         except QuantityError:

@@ -1,4 +1,5 @@
-"""What the server says about its groups, versions and resources, from the resource table: made when first asked for, then kept.
+"""What the server says about its groups, versions and resources, from the resource table: made when first asked for, then
+kept until custom resources come or go.
 
 There are two forms. The old one is a document for each step (/api, /apis, /apis/GROUP, /apis/GROUP/VERSION); the aggregated one
 (APIGroupDiscoveryList) has everything below /api or /apis in one, for clients that ask for it.
@@ -43,22 +44,31 @@ class Discovery:
 
     def __init__(self, table: ResourceTable) -> None:
         self._table = table
+        self._generation = table.generation
         self._documents: Mapping[str, bytes] = {}
         self._aggregated: dict[tuple[str, str], Published] = {}
 
     def document(self, path: str) -> bytes | None:
         """The old form of a path, None where there is none."""
+        self._forget_old()
         if not self._documents:
             self._documents = documents(self._table)
         return self._documents.get(path)
 
     def aggregated(self, path: str, form: Form) -> Published:
         """All that is below /api or /apis, in apidiscovery.k8s.io of the form's version."""
+        self._forget_old()
         found = self._aggregated.get((path, form.version))
         if found is None:
             made = msgspec.json.encode(aggregated(self._table, core=path == "/api", version=form.version))
             found = self._aggregated[path, form.version] = publish(made)
         return found
+
+    def _forget_old(self) -> None:
+        if self._generation != self._table.generation:
+            self._generation = self._table.generation
+            self._documents = {}
+            self._aggregated = {}
 
 
 def documents(table: ResourceTable) -> dict[str, bytes]:

@@ -21,8 +21,8 @@ _END = b"]}\n"
 def list_head(listing: Listing) -> bytes:
     """What stands before the objects of a list."""
     resource = listing.resource
-    return b'{"kind":"%bList","apiVersion":"%b","metadata":{%b},"items":[' % (
-        resource.kind.encode(),
+    return b'{"kind":"%b","apiVersion":"%b","metadata":{%b},"items":[' % (
+        resource.list_named.encode(),
         resource.api_version.encode(),
         list_meta(listing),
     )

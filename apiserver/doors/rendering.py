@@ -15,6 +15,8 @@ import msgspec
 
 from apimachinery import codec, errors, printing
 from apimachinery.clock import Clock
+from apimachinery.resources import Resource
+from apiserver.core.custom import CustomResource
 from apiserver.core.negotiation import LIST_FORMS, NO_FORMS, OBJECT_FORMS, PLAIN, Form, representation
 from apiserver.core.request import Document, Event, EventBatch, Listing, Options, Verb, Watching
 
@@ -45,8 +47,9 @@ _heads = msgspec.json.Decoder(_Head)
 class Rendering:
     """One request's representation."""
 
-    def __init__(self, form: Form, include: Include, clock: Clock) -> None:
+    def __init__(self, form: Form, include: Include, clock: Clock, resource: Resource) -> None:
         self._form = form
+        self._resource = resource
         self._include = include
         self._clock = clock
         self._headers_sent = False
@@ -65,10 +68,10 @@ class Rendering:
         kind, api_version = self._form.kind, f"{self._form.group}/{self._form.version}"
         resource = listing.resource
         if kind == "Table":
-            shape = printing.shape_for(resource.group, resource.kind)
+            shape = self._shape(resource.group, resource.kind)
             now = self._clock.now()
             rows = await _in_portions(items, lambda data: self._row(shape, data, _heads.decode(data), now))
-            columns = _columns(resource.group, resource.kind)
+            columns = _columns(shape)
             return b'{"kind":"Table","apiVersion":"%b","metadata":{%b},"columnDefinitions":%b,"rows":[%b]}\n' % (
                 api_version.encode(),
                 meta,
@@ -99,15 +102,23 @@ class Rendering:
         if self._form.kind != "Table":
             return self._partial(head)
         group = head.api_version.rpartition("/")[0]
-        columns = b"null" if self._headers_sent else _columns(group, head.kind)
+        shape = self._shape(group, head.kind)
+        columns = b"null" if self._headers_sent else _columns(shape)
         self._headers_sent = True
-        row = self._row(printing.shape_for(group, head.kind), data, head, self._clock.now())
+        row = self._row(shape, data, head, self._clock.now())
         return b'{"kind":"Table","apiVersion":"%b","metadata":{%b},"columnDefinitions":%b,"rows":[%b]}' % (
             f"{self._form.group}/{self._form.version}".encode(),
             b'"resourceVersion":"%d"' % revision if revision else b"",
             columns,
             row,
         )
+
+    def _shape(self, group: str, kind: str) -> printing.TableShape:
+        """A custom resource's table comes with its row; an answer may be of another kind than was asked for (a Scale)."""
+        resource = self._resource
+        if isinstance(resource, CustomResource) and (group, kind) == (resource.group, resource.kind):
+            return resource.shape
+        return printing.shape_for(group, kind)
 
     def _row(self, shape: printing.TableShape, data: bytes, head: _Head, now: datetime) -> bytes:
         cells = codec.encode(shape.cells(msgspec.json.decode(data), now))
@@ -127,7 +138,7 @@ class Rendering:
         )
 
 
-def rendering(accept: str, verb: Verb, options: Options, clock: Clock) -> Rendering | None:
+def rendering(accept: str, verb: Verb, options: Options, clock: Clock, resource: Resource) -> Rendering | None:
     """How an answer is to be rendered, None for the objects themselves; raises ApiError 400 or 406."""
     if verb is Verb.CONNECT:
         return None
@@ -139,7 +150,7 @@ def rendering(accept: str, verb: Verb, options: Options, clock: Clock) -> Render
         include = Include(given or Include.METADATA)
     except ValueError:
         raise errors.bad_request(f'unrecognized includeObject value: "{given}"') from None
-    return Rendering(form, include, clock)
+    return Rendering(form, include, clock, resource)
 
 
 def list_meta(listing: Listing) -> bytes:
@@ -174,8 +185,8 @@ def _forms(verb: Verb) -> frozenset[Form]:
             return OBJECT_FORMS
 
 
-def _columns(group: str, kind: str) -> bytes:
-    return codec.encode(printing.column_definitions(printing.shape_for(group, kind)))
+def _columns(shape: printing.TableShape) -> bytes:
+    return codec.encode(printing.column_definitions(shape))
 
 
 async def _in_portions(items: Sequence[ItemT], render: Callable[[ItemT], bytes]) -> list[bytes]:

@@ -162,7 +162,7 @@ class RestDoor:
         if target.subresource == PROXY:
             path = proxied_path(request.path, request.raw_path.partition("?")[0]) or ""
             options = Options(parameters=(("path", path),))
-        form = rendering(request.headers.get("Accept", ""), verb, options, self._clock)
+        form = rendering(request.headers.get("Accept", ""), verb, options, self._clock, target.resource)
         wanted = Request(
             verb=verb,
             resource=target.resource,

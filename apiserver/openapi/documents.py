@@ -6,8 +6,10 @@ from typing import Any
 import msgspec
 
 from apimachinery import kinds
-from apimachinery.resources import SUBRESOURCES, Resource, ResourceTable
-from apiserver.openapi.operations import PRETTY, Operation, Parameter, Path, list_name, paths_of, subresource_class
+from apimachinery.resources import SUBRESOURCES, Resource
+from apiserver.core.custom import CustomResource
+from apiserver.openapi.custom import custom_schemas, list_name
+from apiserver.openapi.operations import PRETTY, Operation, Parameter, Path, paths_of, subresource_class
 from apiserver.openapi.schemas import V2, V3, Dialect, Schema, definitions, gvk_mark, list_schema
 
 Document = dict[str, Any]
@@ -17,14 +19,14 @@ _JSON = "application/json"
 _PRODUCES = (_JSON,)
 
 
-def openapi_v2(table: ResourceTable, version: str) -> Document:
+def openapi_v2(rows: Sequence[Resource], version: str) -> Document:
     """The Swagger document of every group and version."""
-    paths = [path for row in table.rows for path in paths_of(row)]
+    paths = [path for row in rows for path in paths_of(row)]
     return {
         "swagger": "2.0",
         "info": {"title": TITLE, "version": version},
         "paths": {path.path: _path_v2(path) for path in sorted(paths, key=lambda each: each.path)},
-        "definitions": _schemas(table.rows, V2),
+        "definitions": _schemas(rows, V2),
     }
 
 
@@ -39,25 +41,32 @@ def openapi_v3(rows: Sequence[Resource], version: str) -> Document:
     }
 
 
-def group_versions(table: ResourceTable) -> dict[str, list[Resource]]:
+def group_versions(rows: Iterable[Resource]) -> dict[str, list[Resource]]:
     """The rows of each group version, by its path below the server: `api/v1`, `apis/apps/v1`."""
     found: dict[str, list[Resource]] = {}
-    for row in table.rows:
+    for row in rows:
         found.setdefault(f"apis/{row.api_version}" if row.group else f"api/{row.version}", []).append(row)
     return found
 
 
 def _schemas(rows: Iterable[Resource], dialect: Dialect) -> dict[str, Schema]:
     rows = list(rows)
-    classes: list[type[msgspec.Struct]] = [row.cls for row in rows]
+    built_in = [row for row in rows if not isinstance(row, CustomResource)]
+    classes: list[type[msgspec.Struct]] = [row.cls for row in built_in]
     classes += [
         cls
         for name in sorted({name for row in rows for name in row.subresources})
         if (cls := subresource_class(SUBRESOURCES[name])) is not None
     ]
     classes += [kinds.Status, kinds.DeleteOptions, kinds.ListMeta]
-    lists = {list_name(row): list_schema(row.cls, row.group, row.version, row.kind, dialect) for row in rows}
-    return dict(sorted({**definitions(classes, dialect), **lists}.items()))
+    if len(built_in) < len(rows):
+        classes.append(kinds.ObjectMeta)
+    found = definitions(classes, dialect)
+    found |= {list_name(row): list_schema(row.cls, row.group, row.version, row.kind, dialect) for row in built_in}
+    for row in rows:
+        if isinstance(row, CustomResource):
+            found |= custom_schemas(row, dialect)
+    return dict(sorted(found.items()))
 
 
 def _path_v2(path: Path) -> Document:

@@ -5,6 +5,7 @@ as one of several forms is wrapped in a message with a field for each; extension
 is. Source: OpenAPIv2.proto of google/gnostic.
 """
 
+import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -60,7 +61,8 @@ def _yaml(value: Any) -> bytes:
 class _Message:
     """A message whose fields have the names of a JSON object's members.
 
-    fields: number and writer of each; a list of one writer is a repeated field, `bool` a boolean. extensions: where they go.
+    fields: number and writer of each; a list of one writer is a repeated field; `bool`, `int` and
+    `float` are scalars. extensions: where they go.
     """
 
     def __init__(self, fields: Mapping[str, tuple[int, Any]], extensions: int) -> None:
@@ -76,6 +78,10 @@ class _Message:
             number, writer = self._fields[name]
             if writer is bool:
                 parts.append(_flag(number, content))
+            elif writer is int:
+                parts.append(varint(number << 3) + varint(content))
+            elif writer is float:
+                parts.append(varint(number << 3 | 1) + struct.pack("<d", content))
             elif isinstance(writer, list):
                 parts.extend([_field(number, writer[0](each)) for each in content])
             else:
@@ -96,8 +102,23 @@ _SCHEMA = _Message(
     {
         "$ref": (1, _text),
         "format": (2, _text),
+        "title": (3, _text),
         "description": (4, _text),
+        "multipleOf": (6, float),
+        "maximum": (7, float),
+        "exclusiveMaximum": (8, bool),
+        "minimum": (9, float),
+        "exclusiveMinimum": (10, bool),
+        "maxLength": (11, int),
+        "minLength": (12, int),
+        "pattern": (13, _text),
+        "maxItems": (14, int),
+        "minItems": (15, int),
+        "uniqueItems": (16, bool),
+        "maxProperties": (17, int),
+        "minProperties": (18, int),
         "required": (19, [_text]),
+        "enum": (20, [_yaml]),
         "additionalProperties": (21, _additional),
         "type": (22, _texts),
         "items": (23, _wrapped(1, _schema)),

@@ -10,7 +10,9 @@ import msgspec
 
 from apimachinery import kinds
 from apimachinery.resources import RETURNED_WHEN_REMOVED, SUBRESOURCES, Resource, Subresource
-from apiserver.core.request import PatchType
+from apiserver.core.custom import CustomResource
+from apiserver.core.patching import CUSTOM_PATCH_TYPES, PATCH_TYPES
+from apiserver.openapi.custom import list_name, row_schema_name
 from apiserver.openapi.schemas import META, PATCH, schema_name
 
 STATUS = f"{META}.Status"
@@ -99,7 +101,6 @@ _OPTIONS = {"log": _LOG, "exec": _STREAM, "attach": _STREAM[1:], "portforward": 
 _NAMESPACE = Parameter("namespace", description="The namespace of the object.")
 _METHODS = {"get": "get", "update": "put", "patch": "patch", "create": "post", "delete": "delete"}
 _WORDS = {"get": "read", "update": "replace", "patch": "patch", "create": "create", "delete": "delete"}
-PATCH_TYPES = tuple(str(each) for each in PatchType)
 
 
 def paths_of(row: Resource) -> Iterator[Path]:
@@ -117,15 +118,11 @@ def paths_of(row: Resource) -> Iterator[Path]:
     return (path for path in found if path.operations)
 
 
-def list_name(row: Resource) -> str:
-    return f"{schema_name(row.cls)}List"
-
-
 def _on_collection(row: Resource) -> Iterator[Operation]:
     if "list" in row.verbs:
         yield _list(row)
     if "create" in row.verbs:
-        name = schema_name(row.cls)
+        name = row_schema_name(row)
         yield _operation(row, "create", _WRITE, body=name, answer=name, created=True)
     if "deletecollection" in row.verbs:
         yield Operation(
@@ -142,7 +139,7 @@ def _on_collection(row: Resource) -> Iterator[Operation]:
 
 
 def _on_object(row: Resource) -> Iterator[Operation]:
-    name = schema_name(row.cls)
+    name = row_schema_name(row)
     for verb in ("get", "update", "patch"):
         if verb in row.verbs:
             yield _reading_or_writing(row, verb, name)
@@ -180,7 +177,7 @@ def _reading_or_writing(
             return _operation(row, verb, version, suffix=suffix, gvk=gvk, answer=schema)
         case "patch":
             return _operation(
-                row, verb, (*_WRITE, _FORCE), suffix=suffix, gvk=gvk, body=PATCH, answer=schema, consumes=PATCH_TYPES
+                row, verb, (*_WRITE, _FORCE), suffix=suffix, gvk=gvk, body=PATCH, answer=schema, consumes=_patch_types(row)
             )
         case _:
             return _operation(row, verb, _WRITE, suffix=suffix, gvk=gvk, body=schema, answer=schema)
@@ -205,6 +202,10 @@ def _operation(
     method = _METHODS[verb]
     identifier = f"{_WORDS[verb]}{_group_name(row)}{_scoped_kind(row)}{suffix}"
     return Operation(method, identifier, method, gvk or _gvk(row), _tag(row), parameters, **more)  # type: ignore[arg-type]
+
+
+def _patch_types(row: Resource) -> Sequence[str]:
+    return CUSTOM_PATCH_TYPES if isinstance(row, CustomResource) else PATCH_TYPES
 
 
 def _gvk(row: Resource) -> tuple[str, str, str]:
@@ -234,7 +235,8 @@ def _capital(word: str) -> str:
 
 
 def _schema_of_kind(row: Resource, sub: Subresource) -> str:
-    return schema_name(subresource_class(sub) or row.cls)
+    found = subresource_class(sub)
+    return schema_name(found) if found is not None else row_schema_name(row)
 
 
 def subresource_class(sub: Subresource) -> type[msgspec.Struct] | None:

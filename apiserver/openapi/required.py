@@ -11,6 +11,8 @@ ALSO_REQUIRED: Mapping[str, tuple[str, ...]] = {
     "admissionregistration/v1.ValidatingAdmissionPolicyBinding": ("spec",),
     "admissionregistration/v1.MutatingWebhook": ("clientConfig",),
     "admissionregistration/v1.ValidatingWebhook": ("clientConfig",),
+    "apiextensions/v1.CustomResourceDefinition": ("spec",),
+    "apiextensions/v1.CustomResourceDefinitionSpec": ("names",),
     "apps/v1.DaemonSetSpec": ("selector", "template"),
     "apps/v1.DeploymentSpec": ("selector", "template"),
     "apps/v1.ReplicaSetSpec": ("selector",),

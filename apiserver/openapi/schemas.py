@@ -46,6 +46,13 @@ _BYTES = frozenset(
 )
 """Fields whose strings are base64."""
 
+_ANYTHING: Mapping[tuple[str, str], Schema] = {
+    ("JSONSchemaProps", "default"): {},
+    ("JSONSchemaProps", "enum"): {"type": "array", "items": {}},
+    ("JSONSchemaProps", "example"): {},
+}
+"""Fields whose JSON need not be an object."""
+
 _API_VERSION_TEXT = "The version of the API that the object is written for."
 _KIND_TEXT = "What kind of object this is."
 
@@ -164,23 +171,29 @@ def _required(cls: type[msgspec.Struct], written: Iterable[str]) -> list[str]:
 
 def list_schema(cls: type[msgspec.Struct], group: str, version: str, kind: str, dialect: Dialect) -> Schema:
     """The schema of a list of these objects."""
+    return list_schema_of(schema_name(cls), (group, version, kind), f"{kind}List", dialect)
+
+
+def list_schema_of(name: str, gvk: tuple[str, str, str], list_kind: str, dialect: Dialect) -> Schema:
+    """The schema of a list of what the schema of that name describes."""
+    group, version, kind = gvk
     return {
         "type": "object",
-        "description": f"{kind}List is a list of objects of kind {kind}.",
+        "description": f"{list_kind} is a list of objects of kind {kind}.",
         "properties": {
             "apiVersion": {"type": "string", "description": _API_VERSION_TEXT},
-            "items": {"type": "array", "items": dialect.reference(schema_name(cls))},
+            "items": {"type": "array", "items": dialect.reference(name)},
             "kind": {"type": "string", "description": _KIND_TEXT},
             "metadata": dialect.reference(f"{META}.ListMeta"),
         },
         "required": ["items"],
-        "x-kubernetes-group-version-kind": [gvk_mark(group, version, f"{kind}List")],
+        "x-kubernetes-group-version-kind": [gvk_mark(group, version, list_kind)],
     }
 
 
 def _property(hint: Any, dialect: Dialect, place: tuple[str, str]) -> Schema:
     merge = next((mark for mark in get_args(hint)[1:] if isinstance(mark, Merge)), None) if _is_annotated(hint) else None
-    schema = _value(hint, dialect, "byte" if place in _BYTES else "")
+    schema = dict(_ANYTHING[place]) if place in _ANYTHING else _value(hint, dialect, "byte" if place in _BYTES else "")
     marks = _marks(merge) if merge is not None else {}
     if not marks:
         return schema
@@ -221,6 +234,8 @@ def _annotated(hint: Any, dialect: Dialect, text_format: str) -> Schema:
 def _union(options: list[Any], dialect: Dialect, text_format: str) -> Schema:
     if len(options) == 1:
         return _value(options[0], dialect, text_format)
+    if any(isinstance(option, type) and issubclass(option, msgspec.Struct) for option in options):
+        return {}  # a schema, or something in its place: OpenAPI 2 has no words for that
     return dialect.reference(_QUANTITY if float in options else _INT_OR_STRING)
 
 

@@ -22,12 +22,13 @@ from functools import lru_cache
 
 from apimachinery import codec, errors, protection
 from apimachinery import service_accounts as account_names
-from apimachinery.errors import ApiError
+from apimachinery.errors import ApiError, Reason, api_error
 from apimachinery.kinds import LimitRange, Namespace, PersistentVolumeClaim, Pod, PriorityClass, StorageClass, Toleration
 from apimachinery.kinds.meta import StatusCause, StatusDetails
 from apimachinery.kinds.object import Object
 from apimachinery.resources import LIMIT_RANGES, NAMESPACES, STORAGE_CLASSES, Resource
 from apiserver.core import default_classes, limit_ranges
+from apiserver.core.custom import CustomResource
 from apiserver.registry.classes import Classes
 from apiserver.registry.current import Current, Reader
 from apiserver.registry.pod_security import PodSecurity
@@ -53,6 +54,8 @@ class Admission:
 
     async def admit_create(self, resource: Resource, obj: Object) -> None:
         """Complete `obj` in place; raises ApiError 403 or 404."""
+        if isinstance(resource, CustomResource) and resource.family.terminating:
+            raise _ending()
         if resource.namespaced:
             await self._require_namespace(resource, obj.metadata.namespace, obj.metadata.name)
         if isinstance(obj, Pod):
@@ -138,6 +141,11 @@ def _is_terminating(data: bytes) -> bool:
     """Asked for every object that is made, of the same bytes of the cache until the namespace changes."""
     found = codec.decode(Namespace, data)
     return bool(found.metadata.deletion_timestamp) or found.status.phase == "Terminating"
+
+
+def _ending() -> ApiError:
+    message = "create not allowed while custom resource definition is terminating"
+    return api_error(405, Reason.METHOD_NOT_ALLOWED, message)
 
 
 def _being_terminated(resource: Resource, namespace: str, name: str) -> ApiError:

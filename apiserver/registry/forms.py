@@ -1,36 +1,61 @@
 """Answers about stored objects, in the form of the row that was asked; see `core.forms`."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import msgspec
 
-from apimachinery.resources import Conversion, Resource
+from apimachinery.resources import Resource
+from apiserver.core.custom import CustomResource
 from apiserver.core.forms import shown
-from apiserver.core.request import Answer, Batches, Document, Event, EventBatch, Listing, Watching
+from apiserver.core.request import Answer, Batches, Document, EventBatch, Listing, Watching
 
 ITEMS_AT_ONCE = 250
 """A long list is converted in portions, so that others are served meanwhile."""
 
 
+Show = Callable[[Sequence[bytes]], Awaitable[list[bytes]]]
+"""Stored objects' JSON -> the same objects as a row shows them; raises ApiError (500)."""
+
+
 async def answered(row: Resource, answer: Answer) -> Answer:
     """The answer about stored objects, as the row shows them."""
-    if row.conversion is None:
+    if isinstance(row, CustomResource) and row.deprecation and isinstance(answer, Document):
+        answer = msgspec.structs.replace(answer, warnings=(row.deprecation, *answer.warnings))
+    show = _show(row)
+    if show is None:
         return answer
     match answer:
         case Document():
-            return _document(row, row.conversion, answer)
+            return await _document(row, show, answer)
         case Listing():
-            items = []
-            for index, item in enumerate(answer.items, start=1):
-                items.append(ShownItem(item.namespace, item.name, shown(row, item.data), item.revision))
-                if index % ITEMS_AT_ONCE == 0:
+            items: list[ShownItem] = []
+            for first in range(0, len(answer.items), ITEMS_AT_ONCE):
+                if first:
                     await asyncio.sleep(0)
+                part = answer.items[first : first + ITEMS_AT_ONCE]
+                data = await show([item.data for item in part])
+                items += [
+                    ShownItem(item.namespace, item.name, each, item.revision) for item, each in zip(part, data, strict=True)
+                ]
             return msgspec.structs.replace(answer, resource=row, items=items)
         case Watching():
-            return msgspec.structs.replace(answer, resource=row, batches=_ShownBatches(row, answer.batches))
+            return msgspec.structs.replace(answer, resource=row, batches=_ShownBatches(show, answer.batches))
         case _:
             return answer
+
+
+def _show(row: Resource) -> Show | None:
+    """None for a row that shows what is stored as it is."""
+    if isinstance(row, CustomResource):
+        return None if row.family.shows_stored(row) else lambda objects: row.family.present(row, objects)
+    if row.conversion is None:
+        return None
+
+    async def show(objects: Sequence[bytes]) -> list[bytes]:
+        return [shown(row, each) for each in objects]
+
+    return show
 
 
 class ShownItem(msgspec.Struct, frozen=True):
@@ -70,8 +95,8 @@ class ShownBatch(msgspec.Struct):
 
 
 class _ShownBatches:
-    def __init__(self, row: Resource, batches: Batches) -> None:
-        self._row = row
+    def __init__(self, show: Show, batches: Batches) -> None:
+        self._show = show
         self._batches = batches
         self._stored = aiter(batches)
 
@@ -80,15 +105,12 @@ class _ShownBatches:
 
     async def __anext__(self) -> EventBatch:
         batch = await anext(self._stored)
-        return ShownBatch(
-            [self._shown(event) for event in batch.events], batch.revision, batch.bookmark, batch.initial_events_end
-        )
+        data = await self._show([event.data for event in batch.events]) if batch.events else []
+        events = [ShownEvent(event.type, each, event.revision) for event, each in zip(batch.events, data, strict=True)]
+        return ShownBatch(events, batch.revision, batch.bookmark, batch.initial_events_end)
 
     async def aclose(self) -> None:
         await self._batches.aclose()
-
-    def _shown(self, event: Event) -> ShownEvent:
-        return ShownEvent(event.type, shown(self._row, event.data), event.revision)
 
 
 class _Kind(msgspec.Struct, rename="camel"):
@@ -96,9 +118,11 @@ class _Kind(msgspec.Struct, rename="camel"):
     kind: str = ""
 
 
-def _document(row: Resource, conversion: Conversion, document: Document) -> Document:
-    """A Status stays as it is."""
+async def _document(row: Resource, show: Show, document: Document) -> Document:
+    """A Status, or a Scale, stays as it is."""
     kind = msgspec.json.decode(document.body, type=_Kind)
-    if (kind.api_version, kind.kind) != (conversion.stored.api_version, conversion.stored.kind):
+    stored = row.stored_as
+    if kind.kind != stored.kind or kind.api_version.rpartition("/")[0] != stored.group:
         return document
-    return msgspec.structs.replace(document, body=shown(row, document.body))
+    (body,) = await show([document.body])
+    return msgspec.structs.replace(document, body=body)

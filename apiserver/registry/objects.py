@@ -227,7 +227,10 @@ class Objects:
             self._privileges.admit_delete(request, obj)
             if admit is not None:
                 admit(obj)
-            grace_s = self._strategies[resource].deletion_grace_seconds(obj, options.grace_period_s)
+            strategy = self._strategies[resource]
+            if not obj.metadata.deletion_timestamp:
+                strategy.prepare_delete(obj)
+            grace_s = strategy.deletion_grace_seconds(obj, options.grace_period_s)
             decision = deletion.decide_delete(obj, policy=policy, grace_s=grace_s, now=self._clock.now())
             if not isinstance(decision, deletion.Keep):
                 await write.review.mutate(None, obj)

@@ -1,6 +1,7 @@
 """get, list and watch: all from the watch caches, which give consistent reads without a read of the storage for each.
 
-One cache for each resource, made and run by the composition root. What the caches refuse becomes a Status here.
+One cache for each resource, made and run by the composition root; those of custom resources come and go. What the caches refuse
+becomes a Status here.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -38,14 +39,21 @@ class Reading:
         self._caches = caches
         self._keys = keys
 
+    def _cache(self, resource: Resource) -> WatchCache:
+        """Raises ApiError (404) for a custom resource that is not served any more."""
+        try:
+            return self._caches[resource]
+        except KeyError:
+            raise errors.no_such_path() from None
+
     def glimpse(self, resource: Resource, namespace: str, name: str) -> Current | None:
         """See `current.Reader.glimpse`."""
-        entry = self._caches[resource].peek(namespace, name)
+        entry = self._cache(resource).peek(namespace, name)
         return None if entry is None else Current(entry.key, entry.data, entry.revision)
 
     def view(self, resource: Resource, namespace: str = "") -> Sequence[Current]:
         """See `current.Reader.view`."""
-        return [Current(entry.key, entry.data, entry.revision) for entry in self._caches[resource].view(namespace)]
+        return [Current(entry.key, entry.data, entry.revision) for entry in self._cache(resource).view(namespace)]
 
     def changes(self, resource: Resource) -> int:
         """See `current.Reader.changes`."""
@@ -64,7 +72,7 @@ class Reading:
         resource, name = request.resource, request.name
         revision = parse_revision(request.options.resource_version)
         try:
-            entry = await self._caches[resource].get(request.namespace, name, min_revision=revision)
+            entry = await self._cache(resource).get(request.namespace, name, min_revision=revision)
         except (CacheError, port.StorageError) as error:
             raise _translate(error, resource, name) from error
         if entry is None:
@@ -88,7 +96,7 @@ class Reading:
         elif revision and options.resource_version_match == EXACT:
             continuation = Continuation(revision)
         try:
-            listing = await self._caches[resource].list(
+            listing = await self._cache(resource).list(
                 _selection(request), min_revision=revision, limit=options.limit, continuation=continuation
             )
         except TooOld as error:
@@ -104,7 +112,7 @@ class Reading:
         check_watch(options)
         revision = parse_revision(options.resource_version)
         try:
-            watcher = await self._caches[resource].watch(
+            watcher = await self._cache(resource).watch(
                 _selection(request), start_revision=revision, initial_events=options.send_initial_events
             )
         except (CacheError, port.StorageError) as error:

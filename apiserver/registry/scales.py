@@ -11,7 +11,7 @@ from apiserver.registry.applying import Applies
 from apiserver.registry.current import Current
 from apiserver.registry.objects import Objects, Write
 from apiserver.registry.reviewing import review_scale
-from apiserver.registry.store import ObjectStore, Outcome, Written
+from apiserver.registry.store import ObjectStore, Outcome, Written, presented
 
 
 class Scales:
@@ -31,7 +31,7 @@ class Scales:
             case Verb.UPDATE:
                 return await self._update(request)
             case Verb.PATCH if request.content_type == PatchType.APPLY:
-                return _document(request, await self._applies.apply_scale(request), ())
+                return await _document(request, await self._applies.apply_scale(request), ())
             case Verb.PATCH:
                 return await self._patch(request)
             case _:
@@ -50,7 +50,7 @@ class Scales:
             new = await review_scale(write.review, rescaled(old, scale), old)
             return await self._objects.revise(request, new, old, current, write.alone())
 
-        return _document(request, await self._objects.change(request, decide), warnings)
+        return await _document(request, await self._objects.change(request, decide), warnings)
 
     async def _patch(self, request: Request) -> Document:
         patch = parse_patch(request.body, request.content_type)
@@ -70,9 +70,10 @@ class Scales:
             return await self._objects.revise(request, new, old, current, write.alone())
 
         written = await self._objects.change(request, decide)
-        return _document(request, written, warnings)
+        return await _document(request, written, warnings)
 
 
-def _document(request: Request, written: Written, warnings: tuple[str, ...]) -> Document:
-    scale = scale_of(codec.decode(request.resource.cls, written.data))
+async def _document(request: Request, written: Written, warnings: tuple[str, ...]) -> Document:
+    shown = await presented(request.resource, Current(b"", written.data, written.revision))
+    scale = scale_of(shown.decode(request.resource))
     return Document(codec.encode(scale), written.revision, 200, (*warnings, *written.warnings))

@@ -12,8 +12,10 @@ import msgspec
 
 from apimachinery import codec, errors
 from apimachinery.errors import ApiError
+from apimachinery.kinds.custom import Custom
 from apimachinery.kinds.object import Object
 from apimachinery.resources import Resource
+from apiserver.core.custom import CustomResource
 from apiserver.core.keys import KeySpace
 from apiserver.core.request import Fence
 from apiserver.failures import storage_error
@@ -68,7 +70,7 @@ class ObjectStore:
         found = await self.reader.read(resource, namespace, name)
         if found is None:
             raise errors.not_found(resource.plural, name, group=resource.group)
-        return found
+        return await presented(resource, found)
 
     async def create(
         self,
@@ -82,7 +84,7 @@ class ObjectStore:
         """Write an object that must not exist yet."""
         meta = obj.metadata
         key = self.keys.object(resource, meta.namespace, meta.name)
-        stored = codec.encode_stored(obj)
+        stored = await _stored(resource, obj)
         fenced = Fenced(self.reader, fence, resource, meta.name)
         while True:
             try:
@@ -108,10 +110,9 @@ class ObjectStore:
 
         For a `decide` that is `costly` a read from storage is cheaper than to decide in vain, on a stale state.
         """
-        current = None if costly else self.reader.glimpse(resource, namespace, name)
-        fresh = current is None
-        if current is None:
-            current = await self.current(resource, namespace, name)
+        glimpsed = None if costly else self.reader.glimpse(resource, namespace, name)
+        fresh = glimpsed is None
+        current = await (self.current(resource, namespace, name) if glimpsed is None else presented(resource, glimpsed))
         fenced = Fenced(self.reader, fence, resource, name)
         for _ in range(ATTEMPTS_MAX):
             outcome: Outcome = Leave()
@@ -133,24 +134,48 @@ class ObjectStore:
             if dry_run or isinstance(outcome, Leave):
                 return preview(outcome, current)
             try:
-                return await self._swap(current, outcome, await fenced.guards())
+                return await self._swap(resource, current, outcome, await fenced.guards())
             except port.Conflict as error:
-                current, fresh = as_current(error.current), True
+                current, fresh = await presented(resource, as_current(error.current)), True
             except port.GuardFailed as error:
                 fenced.failed(error)
             except port.StorageError as error:
                 raise storage_error(error, resource, name) from error
         raise errors.conflict(resource.plural, name, group=resource.group)
 
-    async def _swap(self, current: Current, outcome: Put | Drop, guards: tuple[port.Guard, ...]) -> Written:
+    async def _swap(self, resource: Resource, current: Current, outcome: Put | Drop, guards: tuple[port.Guard, ...]) -> Written:
         if isinstance(outcome, Put):
-            stored = codec.encode_stored(outcome.obj)
+            stored = await _stored(resource, outcome.obj)
             guards = (*guards, *outcome.guards)
             revision = await self.storage.update(current.key, stored, expected_revision=current.revision, guards=guards)
             return Written(codec.splice_revision(stored, revision), revision, warnings=outcome.warnings)
         revision = await self.storage.delete(current.key, expected_revision=current.revision, guards=guards)
         last = current.data if outcome.obj is None else codec.splice_revision(codec.encode_stored(outcome.obj), revision)
         return Written(last, revision, removed=True)
+
+
+async def presented(resource: Resource, current: Current) -> Current:
+    """The object in the version of the resource, where that may be another one than is stored; raises ApiError (500).
+
+    What cannot be read stays as it is, and can be deleted.
+    """
+    if not isinstance(resource, CustomResource):
+        return current
+    try:
+        (data,) = await resource.family.present(resource, [current.data])
+    except (msgspec.MsgspecError, UnicodeDecodeError, AttributeError):
+        return current
+    except ApiError as error:
+        if error.code >= 500:
+            raise  # it cannot be had in this version now
+        return current
+    return msgspec.structs.replace(current, data=data)
+
+
+async def _stored(resource: Resource, obj: Object) -> bytes:
+    if isinstance(resource, CustomResource) and isinstance(obj, Custom):
+        obj = await resource.family.to_storage(obj)
+    return codec.encode_stored(obj)
 
 
 def preview(outcome: Outcome, current: Current) -> Written:

@@ -26,6 +26,7 @@ from apiserver.strategy.csi import (
     CSIStorageCapacityStrategy,
     VolumeAttachmentStrategy,
 )
+from apiserver.strategy.custom_resource_definitions import CustomResourceDefinitionStrategy
 from apiserver.strategy.daemon_sets import ControllerRevisionStrategy, DaemonSetStrategy
 from apiserver.strategy.disruption import PodDisruptionBudgetStrategy
 from apiserver.strategy.endpoints import EndpointSliceStrategy, EndpointsStrategy
@@ -104,6 +105,7 @@ _ALL: tuple[Strategy[Any], ...] = (
     ValidatingWebhookConfigurationStrategy(resources.VALIDATING_WEBHOOK_CONFIGURATIONS),
     MutatingWebhookConfigurationStrategy(resources.MUTATING_WEBHOOK_CONFIGURATIONS),
     APIServiceStrategy(resources.API_SERVICES),
+    CustomResourceDefinitionStrategy(resources.CUSTOM_RESOURCE_DEFINITIONS),
 )
 
 STRATEGIES: Mapping[Resource, Strategy[Any]] = {strategy.resource: strategy for strategy in _ALL}

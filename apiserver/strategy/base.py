@@ -86,6 +86,9 @@ class Strategy(Generic[T]):
         """What is wrong with a name of this kind."""
         return names.dns_1123_subdomain(name)
 
+    def prepare_delete(self, obj: T) -> None:
+        """Add what must hold the object back while it is being deleted; called when its deletion begins."""
+
     def check_meta(self, obj: T) -> Iterator[FieldError]:
         """Rules for the metadata."""
         return meta.validate_meta(obj.metadata, namespaced=self.resource.namespaced, name_rule=self.name_problems)

@@ -15,14 +15,15 @@ from apiclient.informer import Informer
 from apimachinery import codec
 from apimachinery.errors import ApiError, is_conflict, is_not_found
 from apimachinery.kinds import Event, Object, OwnerReference
-from apimachinery.resources import RESOURCES, Resource, by_kind, resource_for
+from apimachinery.resources import RESOURCES, Resource, resource_for
 from controller_manager.garbage_collector import core
 from controller_manager.garbage_collector.core import Standing
-from controller_manager.garbage_collector.graph import FOREGROUND, ORPHAN, Graph, Item, is_at, item_of
+from controller_manager.garbage_collector.graph import FOREGROUND, ORPHAN, Graph, Item, item_of
 from controller_manager.shared.context import Context
 from controller_manager.shared.loop import Controller
 
 ABSENT_LIMIT = 1000
+GONE_LIMIT = 10_000
 
 _Coordinates = tuple[str, str, str, str, str]
 """apiVersion, kind, namespace, name and uid of an owner, as a reference gives them."""
@@ -36,11 +37,14 @@ class GarbageCollector(Controller):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._graph = Graph()
+        self._custom = context.custom
+        self._graph = Graph(context.custom.by_kind)
         self._recorder = context.recorder("garbage-collector-controller")
+        self._gone: OrderedDict[str, None] = OrderedDict()
         self._absent: OrderedDict[_Coordinates, None] = OrderedDict()
         for informer in context.informers.all():
             self._follow(informer)
+        context.custom.on_kind(self._follow_custom)
 
     def resync(self) -> None:
         self._enqueue(self._graph.suspects())
@@ -82,7 +86,9 @@ class GarbageCollector(Controller):
         known = self._graph.places(item, owner)
         if known is not None and not known.deleting:
             return Standing.SOLID
-        resource = by_kind(owner.api_version, owner.kind)
+        if owner.uid in self._gone:
+            return Standing.ABSENT
+        resource = self._custom.by_kind(owner.api_version, owner.kind)
         if resource is None:
             return Standing.SOLID  # of a kind that we do not serve: nobody can say that it is gone
         if resource.namespaced and not item.namespace:
@@ -99,13 +105,13 @@ class GarbageCollector(Controller):
         try:
             live = await self._client.get(resource.cls, owner.name, namespace)
         except ApiError as error:
-            if not is_not_found(error):
-                raise
+            if not is_not_found(error) or error.status.details is None:
+                raise  # that the kind is not served does not say that the object is gone
             live = None
         if live is not None and live.metadata.uid == owner.uid:
             return Standing.WAITING if item_of(resource, live).waits_for_dependents else Standing.SOLID
         elsewhere = self._graph.get(owner.uid)
-        if elsewhere is not None and not is_at(elsewhere, item, owner):
+        if elsewhere is not None and not self._graph.is_at(elsewhere, item, owner):
             self._complain(item, owner)
         self._absent[coordinates] = None
         if len(self._absent) > ABSENT_LIMIT:
@@ -124,7 +130,7 @@ class GarbageCollector(Controller):
 
     async def _orphan(self, item: Item, live: Object) -> None:
         """Free all dependents, found by live lists: one that is overlooked here would be deleted later."""
-        for resource in RESOURCES:
+        for resource in (*RESOURCES, *await self._custom.listed()):
             if resource.cls is Event or (item.namespace and not resource.namespaced):
                 continue
             listed = await self._client.list(resource.cls, item.namespace)
@@ -195,7 +201,8 @@ class GarbageCollector(Controller):
         for informer in self._informers.all():
             if informer.kind == item.resource.kind:
                 return informer.store.get_by(item.name, item.namespace)
-        return None
+        custom = self._custom.informer_of(item.resource)
+        return custom.store.get_by(item.name, item.namespace) if custom is not None else None
 
     def _follow(self, informer: Informer[Object]) -> None:
         def on_event(event: EventType, old: Object | None, new: Object | None) -> None:
@@ -207,6 +214,18 @@ class GarbageCollector(Controller):
             self._enqueue(look)
 
         informer.on_event(on_event)
+
+    def _follow_custom(self, row: Resource, informer: Informer[Object]) -> None:
+        """A custom object's end is remembered: soon its kind may be gone too, and nobody could be asked any more."""
+
+        def on_event(event: EventType, old: Object | None, new: Object | None) -> None:
+            if new is None and old is not None:
+                self._gone[old.metadata.uid] = None
+                if len(self._gone) > GONE_LIMIT:
+                    self._gone.popitem(last=False)
+
+        informer.on_event(on_event)
+        self._follow(informer)
 
     def _enqueue(self, uids: set[str]) -> None:
         for uid in uids:

@@ -5,6 +5,7 @@ What happens to them is decided from live objects (`core`), never from here, so 
 and no object.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from apimachinery.kinds import Object, OwnerReference
@@ -12,6 +13,9 @@ from apimachinery.resources import Resource, by_kind
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
+
+
+RowOf = Callable[[str, str], Resource | None]
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,13 @@ def item_of(resource: Resource, obj: Object) -> Item:
 
 
 class Graph:
-    """Items by uid, and for each owner's uid the uids of its dependents (also of owners that are not known)."""
+    """Items by uid, and for each owner's uid the uids of its dependents (also of owners that are not known).
 
-    def __init__(self) -> None:
+    `row_of` finds the row of an owner's apiVersion and kind.
+    """
+
+    def __init__(self, row_of: RowOf = by_kind) -> None:
+        self._row_of = row_of
         self._items: dict[str, Item] = {}
         self._dependents: dict[str, set[str]] = {}
 
@@ -111,7 +119,21 @@ class Graph:
     def places(self, item: Item, owner: OwnerReference) -> Item | None:
         """The owner where the reference says it is; None when it is not there, or another object is."""
         known = self._items.get(owner.uid)
-        return known if known is not None and is_at(known, item, owner) else None
+        return known if known is not None and self.is_at(known, item, owner) else None
+
+    def is_at(self, known: Item, dependent: Item, owner: OwnerReference) -> bool:
+        """Whether `known` is what the reference names: its kind and name, in the dependent's namespace or in none."""
+        namespace = dependent.namespace if known.resource.namespaced else ""
+        row = self._row_of(owner.api_version, owner.kind)
+        return (
+            row is not None
+            and _collection(row) == _collection(known.resource)
+            and (known.name, known.namespace)
+            == (
+                owner.name,
+                namespace,
+            )
+        )
 
     @staticmethod
     def needs_finalizing(item: Item) -> bool:
@@ -134,9 +156,6 @@ class Graph:
                 del self._dependents[owner_uid]
 
 
-def is_at(known: Item, dependent: Item, owner: OwnerReference) -> bool:
-    """Whether `known` is what the reference names: its kind and name, in the dependent's namespace or in none."""
-    namespace = dependent.namespace if known.resource.namespaced else ""
-    resource = by_kind(owner.api_version, owner.kind)
-    stored = resource and resource.stored_as
-    return known.resource is stored and known.name == owner.name and known.namespace == namespace
+def _collection(row: Resource) -> tuple[str, str]:
+    """What is stored together, whatever its version."""
+    return row.stored_as.group, row.stored_as.plural

@@ -29,6 +29,7 @@ class NamespaceController(Controller):
     def __init__(self, context: Context, resources: Sequence[Resource] = RESOURCES) -> None:
         super().__init__(context)
         self._namespaces = context.informers.namespaces.store
+        self._custom = context.custom
         self._contents = [each for each in resources if each.namespaced and "delete" in each.verbs]
         context.informers.namespaces.on_event(self._on_namespace)
         context.informers.pods.on_event(self._on_pod)
@@ -55,7 +56,8 @@ class NamespaceController(Controller):
         remains = core.Remains()
         await self._empty_of(PODS, namespace, remains)
         if remains.gone:
-            others = (each for each in self._contents if each is not PODS)
+            custom = [each for each in await self._custom.listed() if each.namespaced]
+            others = (each for each in (*self._contents, *custom) if each is not PODS)
             await asyncio.gather(*(self._empty_of(each, namespace, remains) for each in others))
         return remains
 

@@ -11,7 +11,7 @@ Resources without an informer are listed, and looked at again every LISTED_PERIO
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from apiclient.client import EventType
 from apiclient.informer import Informer, key_of
@@ -40,10 +40,12 @@ class ResourceQuotaController(Controller):
         super().__init__(context)
         self._quotas = context.informers.resource_quotas.store
         self._looks: dict[str, tuple[str, float]] = {}
-        self._informed: Mapping[Resource, Informer[Object]] = {resource_for(each.cls): each for each in context.informers.all()}
+        self._custom = context.custom
+        self._informed: dict[Resource, Informer[Object]] = {resource_for(each.cls): each for each in context.informers.all()}
         context.informers.resource_quotas.on_event(self._on_quota)
         for informer in self._informed.values():
             informer.on_event(self._on_object)
+        context.custom.on_kind(lambda _, informer: informer.on_event(self._on_object))
 
     def resync(self) -> None:
         for key in self._quotas.keys():  # noqa: SIM118 - a store, not a dict
@@ -89,13 +91,14 @@ class ResourceQuotaController(Controller):
     async def _objects(self, quota: ResourceQuota, key: str, *, consistent: bool = False) -> dict[Resource, Sequence[Object]]:
         """All that the quota may be about, from the caches as far as these go, or (consistent) as of now."""
         namespace = quota.metadata.namespace
-        rows = core.counted_rows(quota, TABLE.stored)
-        unknown = [row for row in rows if row not in self._informed]
+        rows = core.counted_rows(quota, (*TABLE.stored, *self._custom.rows))
+        informed = {**self._informed, **{row: found for row in self._custom.rows if (found := self._custom.informer_of(row))}}
+        unknown = [row for row in rows if row not in informed or not informed[row].synced.is_set()]
         if unknown:
             self.queue.add_after(key, LISTED_PERIOD_S)
         listed = rows if consistent else unknown
         lists = await asyncio.gather(*(self._list(row, namespace) for row in listed))
-        cached = {row: self._informed[row].store.list(namespace) for row in rows if row not in listed}
+        cached = {row: informed[row].store.list(namespace) for row in rows if row not in listed}
         return {**cached, **dict(zip(listed, lists, strict=True))}
 
     async def _list(self, row: Resource, namespace: str) -> Sequence[Object]:

@@ -11,6 +11,7 @@ from apimachinery.clock import Clock
 from apimachinery.kinds import (
     ClusterRole,
     ConfigMap,
+    CustomResourceDefinition,
     Deployment,
     Endpoints,
     EndpointSlice,
@@ -30,6 +31,7 @@ from apimachinery.kinds import (
     ServiceAccount,
     StatefulSet,
 )
+from controller_manager.shared.custom import CustomKinds
 from controller_manager.shared.metrics import Metrics
 from controller_manager.shared.ownership import controller_of
 from controller_manager.shared.services import SERVICE_NAME_LABEL
@@ -77,6 +79,7 @@ class Informers:
     persistent_volume_claims: Informer[PersistentVolumeClaim]
     resource_quotas: Informer[ResourceQuota]
     cluster_roles: Informer[ClusterRole]
+    custom_resource_definitions: Informer[CustomResourceDefinition]
 
     def all(self) -> tuple[Informer[Object], ...]:
         return tuple(getattr(self, name) for name in self.__dataclass_fields__)
@@ -104,6 +107,7 @@ def build_informers(client: Client, rng: random.Random) -> Informers:
         persistent_volume_claims=Informer(client, PersistentVolumeClaim, rng=rng),
         resource_quotas=Informer(client, ResourceQuota, rng=rng),
         cluster_roles=Informer(client, ClusterRole, rng=rng),
+        custom_resource_definitions=Informer(client, CustomResourceDefinition, rng=rng),
     )
 
 
@@ -113,6 +117,7 @@ class Context:
 
     client: Client
     informers: Informers
+    custom: CustomKinds
     clock: Clock
     rng: random.Random
     recorder: Callable[[str], Recorder]

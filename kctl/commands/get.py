@@ -153,7 +153,8 @@ def _print_tables(session: Session, options: GetOptions, items: Sequence[Mapping
     for number, (kind, members) in enumerate(_by_kind(items)):
         if number:
             session.say("")
-        headers, rows = lines(view(*kind, members, now), _table_options(options, with_kind, kind, members))
+        shape = session.tables.shape(str(members[0].get("apiVersion", "")), kind[1])
+        headers, rows = lines(view(shape, *kind, members, now), _table_options(options, with_kind, kind, members))
         Writer(session.out).write([headers, *rows] if options.headers else rows)
 
 
@@ -268,7 +269,9 @@ class _Watcher:
         else:
             resource = self._target.resource
             options = _table_options(self._options, self._options.show_kind, ("", ""), items)
-            headers, rows = lines(view(resource.group, resource.kind, items, self._session.clock.now()), options)
+            shape = self._session.tables.shape(resource.api_version, resource.kind)
+            shown = view(shape, resource.group, resource.kind, items, self._session.clock.now())
+            headers, rows = lines(shown, options)
         if self._options.output_watch_events:
             headers, rows = ["EVENT", *headers], [[event, *row] for row in rows]
         self._writer = self._writer or Writer(self._session.out)

@@ -44,9 +44,8 @@ class TableView:
     label: str = ""
 
 
-def view(group: str, kind: str, objects: Sequence[Mapping[str, Any]], now: datetime) -> TableView:
-    """The table of objects of one kind."""
-    shape = printing.shape_for(group, kind)
+def view(shape: printing.TableShape, group: str, kind: str, objects: Sequence[Mapping[str, Any]], now: datetime) -> TableView:
+    """The table of objects of one kind, whose columns are `shape`'s."""
     label = f"{kind.lower()}.{group}" if group else kind.lower()
     return TableView(shape.columns, [Row(shape.cells(obj, now), obj.get("metadata") or {}) for obj in objects], label)
 

@@ -23,6 +23,7 @@ from apimachinery import codec
 from apimachinery.kinds import ConfigMap, Event, Node, NodeCondition, Object, ObjectMeta, Pod, PodCondition, PodIP
 from apimachinery.times import format_time
 from controller_manager.shared.context import Context, build_informers
+from controller_manager.shared.custom import CustomKinds
 from controller_manager.shared.loop import Controller
 from controller_manager.shared.metrics import Metrics
 
@@ -117,7 +118,9 @@ class Stage:
         for informer in informers.all():
             informer.on_event(self._remember)
         metrics = Metrics(CollectorRegistry())
-        self.context = Context(client, informers, self.clock, rng, lambda _: self.told, metrics)
+        custom = CustomKinds(client, informers.custom_resource_definitions, rng=rng)
+        self._tasks.append(asyncio.create_task(custom.run(), name="custom-kinds"))
+        self.context = Context(client, informers, custom, self.clock, rng, lambda _: self.told, metrics)
         self.controllers = self._build(self.context)
         self._tasks += [asyncio.create_task(each.run(), name=each.name) for each in self.controllers]
 

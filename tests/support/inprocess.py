@@ -14,9 +14,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from apiclient.transport import EventType, Fence, Name, PodBinding, RawEvent, Selection, Write
-from apimachinery import codec
+from apimachinery import codec, errors
 from apimachinery.clock import Clock
 from apimachinery.errors import ApiError
+from apimachinery.resources import TABLE, Resource, ResourceTable
 from apiserver.app import Assembly, Settings
 from apiserver.chain import Api
 from apiserver.core import request as core
@@ -59,11 +60,12 @@ async def in_process_api(
 
 
 class InProcessTransport:
-    """See `apiclient.transport.Transport`."""
+    """See `apiclient.transport.Transport`. With `table` it finds custom resources too."""
 
-    def __init__(self, api: Api, user: core.User = ADMIN) -> None:
+    def __init__(self, api: Api, user: core.User = ADMIN, table: ResourceTable = TABLE) -> None:
         self._api = api
         self._user = user
+        self._table = table
 
     async def get(self, name: Name, *, resource_version: str = "") -> bytes:
         answer = await self._api.handle(self._request(core.Verb.GET, name, core.Options(resource_version=resource_version)))
@@ -96,7 +98,7 @@ class InProcessTransport:
         )
         request = core.Request(
             verb=core.Verb(str(write.verb)),
-            resource=write.name.resource,
+            resource=self._row(write.name),
             user=self._user,
             namespace=write.name.namespace,
             name=write.name.name,
@@ -118,10 +120,17 @@ class InProcessTransport:
     async def close(self) -> None:
         """There is no connection."""
 
+    def _row(self, name: Name) -> Resource:
+        """The server's row, as the gRPC door finds it."""
+        found = self._table.by_plural(name.resource.group, name.resource.version, name.resource.plural)
+        if found is None:
+            raise errors.no_such_path()
+        return found
+
     def _request(self, verb: core.Verb, name: Name, options: core.Options) -> core.Request:
         return core.Request(
             verb=verb,
-            resource=name.resource,
+            resource=self._row(name),
             user=self._user,
             namespace=name.namespace,
             name=name.name,

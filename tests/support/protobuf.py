@@ -65,10 +65,27 @@ def _content(type_: str, value: Any) -> bytes:
     if type_ in ("meta.v1.Time", "meta.v1.MicroTime"):
         moment = datetime.fromisoformat(value)
         return b"\x08" + varint(int(moment.timestamp())) + b"\x10" + varint(moment.microsecond * 1000)
-    if type_ in ("meta.v1.FieldsV1", "runtime.RawExtension"):
+    if type_.startswith(f"{_SCHEMA}Or"):
+        return _schema_or_else(type_, value)
+    if type_ == "apiextensions.v1.CustomResourceSubresourceStatus":
+        return b""
+    if type_ in ("meta.v1.FieldsV1", "runtime.RawExtension", "apiextensions.v1.JSON"):
         return _sized(1, msgspec.json.encode(value))
     return message(type_, {"items": value} if type_.endswith(".ExtraValue") else value)
 
 
 def _sized(number: int, content: bytes) -> bytes:
     return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+_SCHEMA = "apiextensions.v1.JSONSchemaProps"
+
+
+def _schema_or_else(type_: str, value: Any) -> bytes:
+    """A schema, or a boolean, a list of schemas or of texts in its place."""
+    if isinstance(value, bool):
+        return varint(1 << 3) + varint(int(value))
+    if isinstance(value, list):
+        return b"".join(_sized(2, each.encode() if isinstance(each, str) else message(_SCHEMA, each)) for each in value)
+    schema = message(_SCHEMA, value)
+    return varint(1 << 3) + b"\x01" + _sized(2, schema) if type_.endswith("Bool") else _sized(1, schema)

@@ -31,6 +31,8 @@ _WEBHOOK = {
 }
 _MICRO_TIME = "2026-01-31T12:00:00.123456Z"
 
+_VERSION = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
+
 OBJECTS: tuple[tuple[Resource, Plain], ...] = (
     (resources.NAMESPACES, {}),
     (
@@ -145,6 +147,7 @@ OBJECTS: tuple[tuple[Resource, Plain], ...] = (
         resources.API_SERVICES,
         {"spec": {"group": "x.example.com", "version": "v1", "groupPriorityMinimum": 100, "versionPriority": 10}},
     ),
+    (resources.CUSTOM_RESOURCE_DEFINITIONS, {"spec": {"scope": "Namespaced", "versions": [_VERSION]}}),
     (
         resources.HORIZONTAL_POD_AUTOSCALERS_V1,
         {"spec": {"scaleTargetRef": _TARGET, "maxReplicas": 5, "targetCPUUtilizationPercentage": 50}},
@@ -175,9 +178,13 @@ QUESTIONS: tuple[tuple[Resource, Plain], ...] = (
 
 
 def named(resource: Resource, plain: Plain, name: str, namespace: str = "default") -> Plain:
-    """The object as a manifest has it; what an event is about is in its namespace."""
+    """The object as a manifest has it; what an event is about is in its namespace, a definition defines what its name says."""
     metadata: Plain = {"name": name}
     if resource.namespaced:
         metadata["namespace"] = namespace
+    if resource is resources.CUSTOM_RESOURCE_DEFINITIONS and "spec" in plain:
+        plural, _, group = name.partition(".")
+        names = {"plural": plural, "kind": plural.capitalize()}
+        plain = {"spec": {**plain["spec"], "group": group, "names": names}}
     about = {field: {**plain[field], "namespace": namespace} for field in ("involvedObject", "regarding") if field in plain}
     return {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, **plain, **about}

@@ -18,6 +18,7 @@ from component_base.config import ConfigError, parse
 from controller_manager.app import NAME, Leader
 from controller_manager.config import ControllerManagerConfiguration
 from controller_manager.shared.context import build_informers
+from controller_manager.shared.custom import CustomKinds
 from controller_manager.shared.metrics import Metrics
 from tests.support.controllers import LoopClock
 
@@ -44,6 +45,7 @@ class Process:
             parse(CONFIG, ControllerManagerConfiguration),
             client.fenced(self.elector.fence),
             self.informers,
+            CustomKinds(client, self.informers.custom_resource_definitions, rng=rng),
             clock=clock,
             rng=rng,
             metrics=Metrics(self.registry),

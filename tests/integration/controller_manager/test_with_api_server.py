@@ -47,6 +47,7 @@ from controller_manager.app import NAME, Leader
 from controller_manager.config import ControllerManagerConfiguration
 from controller_manager.node_lifecycle.controller import LEASE_NAMESPACE
 from controller_manager.shared.context import build_informers
+from controller_manager.shared.custom import CustomKinds
 from controller_manager.shared.metrics import Metrics
 from tests.support.controllers import LoopClock, ready_node, running
 from tests.support.inprocess import InProcessTransport, in_process_api
@@ -175,14 +176,16 @@ async def cluster(tmp_path: Path, *nodes: str) -> AsyncIterator[Cluster]:
         ControllerManagerConfiguration,
     )
     async with in_process_api(clock=clock, rng=rng) as assembly:
-        transport = InProcessTransport(assembly.api)
+        transport = InProcessTransport(assembly.api, table=assembly.table)
         client = Client(transport)
         elector = LeaderElector(client, name=NAME, identity="cp-1", clock=clock, rng=rng)
         informers, stop = build_informers(client, rng), asyncio.Event()
+        custom = CustomKinds(client, informers.custom_resource_definitions, rng=rng)
         leader = Leader(
             config,
             client.fenced(elector.fence),
             informers,
+            custom,
             clock=clock,
             rng=rng,
             metrics=Metrics(CollectorRegistry()),
@@ -191,7 +194,7 @@ async def cluster(tmp_path: Path, *nodes: str) -> AsyncIterator[Cluster]:
         world = Cluster(transport, clock)
         for name in nodes:
             await world.add_node(name)
-        tasks = [asyncio.create_task(each.run()) for each in informers.all()]
+        tasks = [asyncio.create_task(each.run()) for each in (*informers.all(), custom)]
         for informer in informers.all():
             await informer.synced.wait()
         tasks += [asyncio.create_task(elector.run(leader.lead)), asyncio.create_task(world.kubelets())]

@@ -105,6 +105,11 @@ _ALIASES = {
     "meta/v1.FieldsV1": "any",
     "RawExtension": "any",
     "string:byte": "string",
+    "apiextensions/v1.CustomResourceSubresourceStatus": "any",
+    "apiextensions/v1.JSON": "any",
+    "apiextensions/v1.JSONSchemaPropsOrArray": "apiextensions/v1.JSONSchemaProps",
+    "apiextensions/v1.JSONSchemaPropsOrBool": "apiextensions/v1.JSONSchemaProps",
+    "apiextensions/v1.JSONSchemaPropsOrStringArray": "apiextensions/v1.JSONSchemaProps",
 }
 
 

@@ -66,18 +66,25 @@ SAMPLES: dict[str, Any] = {
     "meta.v1.MicroTime": "2026-01-02T03:04:05.000006Z",
     "meta.v1.FieldsV1": {"f:metadata": {}},
     "runtime.RawExtension": {"data": 1},
+    "apiextensions.v1.JSON": False,
+    "apiextensions.v1.CustomResourceSubresourceStatus": {},
+    "apiextensions.v1.JSONSchemaPropsOrArray": [{"type": "string"}, {}],
+    "apiextensions.v1.JSONSchemaPropsOrBool": False,
+    "apiextensions.v1.JSONSchemaPropsOrStringArray": ["a", "b"],
 }
 
 
-def filled(name: str) -> Any:
+def filled(name: str, inside: tuple[str, ...] = ()) -> Any:
     """A message with something in each of its fields."""
     if name in SAMPLES:
         return SAMPLES[name]
+    if name in inside:
+        return {}
     if name.endswith(".ExtraValue"):
         return ["a", "b"]
     plain: dict[str, Any] = {}
     for field in protobuf._table()[name].values():
-        value = filled(field.type)
+        value = filled(field.type, (*inside, name))
         if field.shape == "inline":
             plain |= value
         else:

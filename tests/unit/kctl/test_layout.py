@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from apimachinery.printing import shape_for
 from kctl.describe import DESCRIBERS, Surroundings, describer_for
 from kctl.describe.core import title
 from kctl.describe.pods import probe_text, toleration_text
@@ -42,7 +43,7 @@ def test_later_lines_keep_earlier_widths() -> None:
 def test_extra_columns() -> None:
     obj = {"metadata": {"name": "c", "namespace": "n", "labels": {"app.io/tier": "web"}}, "data": {}}
     options = TableOptions(with_namespace=True, with_kind=True, show_labels=True, label_columns=("app.io/tier", "none"))
-    headers, rows = lines(view("", "ConfigMap", [obj], NOW), options)
+    headers, rows = lines(view(shape_for("", "ConfigMap"), "", "ConfigMap", [obj], NOW), options)
     assert headers == ["NAMESPACE", "NAME", "DATA", "AGE", "TIER", "NONE", "LABELS"]
     assert rows == [["n", "configmap/c", "0", "<unknown>", "web", "", "app.io/tier=web"]]
 

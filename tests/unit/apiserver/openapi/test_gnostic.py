@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,6 +35,9 @@ def fields(message: bytes) -> Fields:
         tag = number()
         if tag & 7 == 0:
             found.append((tag >> 3, number()))
+        elif tag & 7 == 1:
+            found.append((tag >> 3, struct.unpack("<d", message[place : place + 8])[0]))
+            place += 8
         else:
             assert tag & 7 == 2
             length = number()
@@ -63,7 +67,7 @@ def extensions(message: bytes, field: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def document() -> bytes:
-    return gnostic.encode(openapi_v2(TABLE, "v1.36.0"))
+    return gnostic.encode(openapi_v2(TABLE.rows, "v1.36.0"))
 
 
 def test_head(document: bytes) -> None:
@@ -97,6 +101,16 @@ def test_paths(document: bytes) -> None:
     assert extensions(patch, 13)["x-kubernetes-action"] == "patch"
     responses = named(one(patch, 9))
     assert one(responses["200"], 1, 2, 1, 1) == b"#/definitions/io.k8s.api.apps.v1.Deployment"
+
+
+def test_keywords_of_custom_resources() -> None:
+    schema = {"type": "string", "title": "T", "pattern": "^a", "maxLength": 5, "minimum": 0.5, "exclusiveMinimum": True}
+    encoded = gnostic.encode({"definitions": {"a": {**schema, "enum": ["x", 1]}}})
+    found = fields(named(one(encoded, 9))["a"])
+    assert (3, b"T") in found
+    assert (13, b"^a") in found
+    assert [value for number, value in found if number in (9, 10, 11)] == [5, 0.5, 1]
+    assert [msgspec.json.decode(one(value, 2)) for number, value in found if number == 20] == ["x", 1]
 
 
 def test_what_has_no_field_is_not_passed_over() -> None:
