@@ -51,10 +51,15 @@ class PatchType(StrEnum):
 
 
 class User(msgspec.Struct, frozen=True):
-    """Who asks: a client certificate's common name and organizations."""
+    """Who asks: a client certificate's common name and organizations, or the ServiceAccount of a token.
+
+    uid: "" for users that no object stands for; extra: what else is known, such as the pod that a token is bound to.
+    """
 
     name: str
     groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 class Fence(msgspec.Struct, frozen=True):

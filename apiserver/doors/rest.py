@@ -42,6 +42,7 @@ from apiserver.core.request import (
 )
 from apiserver.doors.about import About
 from apiserver.doors.health import Check, Health
+from apiserver.doors.impersonating import effective_user
 from apiserver.doors.proxying import proxy
 from apiserver.doors.rendering import Rendering, bookmark_object, list_meta, rendering
 from apiserver.doors.streams import bridge
@@ -128,6 +129,7 @@ class RestDoor:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         user = _user(request)
+        user = effective_user(self._api.authorizer, user, request.raw_headers)
         target = parse_path(self._table, request.path)
         if target is None:
             self._api.authorizer.authorize_path(user, request.path)
