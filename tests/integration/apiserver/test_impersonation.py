@@ -27,9 +27,7 @@ async def test_a_request_counts_as_the_other_users(rest: Any) -> None:
     assert (info["username"], info["groups"]) == ("jane", ["team-a", "system:authenticated"])
     info = (await rest("POST", SELF, {})).body["status"]["userInfo"]
     assert info["username"] == "kubernetes-admin"
-    made = await rest(
-        "POST", "/api/v1/namespaces/default/configmaps", {"metadata": {"name": "a"}}, Impersonate_User="jane"
-    )
+    made = await rest("POST", "/api/v1/namespaces/default/configmaps", {"metadata": {"name": "a"}}, Impersonate_User="jane")
     assert made.status == 201
 
 
