@@ -57,10 +57,18 @@ class GetOptions:
 @switch("--no-headers", help="Leave headers out.")
 @switch("--ignore-not-found", help="Say nothing about what does not exist.")
 @switch("--show-managed-fields", help="Keep managedFields in JSON and YAML.")
+@option("--template", default="", help="A Go template (with -o go-template), or the file it is in (-o go-template-file).")
 @option("--raw", default="", help="Ask for this path, and print the answer as it comes.")
 @option("--chunk-size", type=int, default=500, hidden=True, help="Accepted for kubectl's sake.")
 def get(
-    session: Session, output: str, no_headers: bool, filename: tuple[str, ...], raw: str, chunk_size: int, **given: Any
+    session: Session,
+    output: str,
+    no_headers: bool,
+    filename: tuple[str, ...],
+    template: str,
+    raw: str,
+    chunk_size: int,
+    **given: Any,
 ) -> None:
     """List objects."""
     if raw:
@@ -68,6 +76,8 @@ def get(
             raise KctlError("arguments may not be passed when --raw is specified")
         raw_request.send(session, "GET", raw)
         return
+    if template:
+        output = f"{output or 'go-template'}={template}"
     labels = tuple(label for each in given.pop("label_columns") for label in each.split(","))
     options = GetOptions(output=output_of(output), headers=not no_headers, filenames=filename, label_columns=labels, **given)
     found = _targets(session, options)

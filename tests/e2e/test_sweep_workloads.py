@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -67,7 +68,7 @@ def test_history_is_the_same(tools: tuple[Tool, ...], ns: Namespace) -> None:
 # scale
 
 
-def test_scale(tool: Tool, ns: Namespace) -> None:
+def test_scale(tool: Tool, ns: Namespace, tmp_path: Path) -> None:
     ns.create(deployment("web", 1, sleeper(), template=NOWHERE), "deployments")
     ns.create(deployment("api", 1, sleeper(), template=NOWHERE), "deployments")
     assert tool("scale", "deployment", "web", "--replicas=2").out == "deployment.apps/web scaled\n"
@@ -78,8 +79,9 @@ def test_scale(tool: Tool, ns: Namespace) -> None:
     several = tool("scale", "deployment", "web", "api", "--replicas=0").lines()
     assert sorted(several) == ["deployment.apps/api scaled", "deployment.apps/web scaled"]
     assert tool("scale", "--replicas=1", "-l", "app=api", "deployment").out == "deployment.apps/api scaled\n"
-    file = documents(deployment("api", 1, sleeper()))
-    assert tool("scale", "--replicas=0", "-f", "-", stdin=file).out == "deployment.apps/api scaled\n"
+    file = tmp_path / "api.yaml"
+    file.write_text(documents(deployment("api", 1, sleeper())))
+    assert tool("scale", "--replicas=0", "-f", str(file)).out == "deployment.apps/api scaled\n"
     sets = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"}}
     spec = {"replicas": 0, **{key: deployment("db", 0, sleeper())["spec"][key] for key in ("selector", "template")}}
     ns.rest.create(f"/apis/apps/v1/namespaces/{ns.name}/statefulsets", {**sets, "spec": {**spec, "serviceName": "db"}})
@@ -158,7 +160,7 @@ def test_delete(tool: Tool, ns: Namespace) -> None:
     assert tool("delete", "cm", "four", "--ignore-not-found").out == ""
     chosen = tool("delete", "cm", "--field-selector=metadata.name=five")
     assert chosen.out == 'configmap "five" deleted\n'
-    assert tool("delete", "pods", "--all").err == "No resources found\n"
+    assert tool("delete", "pods", "--all").out == "No resources found\n"
     assert tool("delete", "cm", code=1).err != ""
     raw = tool("delete", "--raw", ns.path("configmaps", "kube-root-ca.crt"), code=None)
     assert raw.code in (0, 1)
