@@ -1,8 +1,9 @@
 """The door for people and tools: Kubernetes' REST paths over aiohttp and TLS.
 
 Lists and watches are put together from the shared bytes of the cache; nothing is encoded here, but for the tables and the
-metadata that a client may ask for instead (`rendering`). JSON is what is spoken; YAML and protobuf are accepted in
-bodies. Where clients prefer answers that cannot be had (protobuf) they get JSON if they accept it at all, and 406 if not.
+metadata that a client may ask for instead (`rendering`), and YAML in the place of JSON (`encoding`). YAML and protobuf are
+accepted in bodies. Where clients prefer answers that cannot be had (protobuf) they get JSON if they accept it at all, and 406
+if not.
 
 A client that goes away cancels its handler, which ends its reads, watches and streams; a write is carried through all the same.
 """
@@ -41,6 +42,7 @@ from apiserver.core.request import (
     Watching,
 )
 from apiserver.doors.about import About
+from apiserver.doors.encoding import as_json, encoded
 from apiserver.doors.health import Check, Health
 from apiserver.doors.impersonating import effective_user
 from apiserver.doors.proxying import proxy
@@ -119,13 +121,14 @@ class RestDoor:
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
-            return await self._answer(request)
+            response = await self._answer(request)
         except ApiError as error:
-            return _failure(error)
+            response = _failure(error)
         except (asyncio.CancelledError, ConnectionError):
             raise
         except Exception as error:  # noqa: BLE001 - the edge: whatever happened becomes a Status
-            return _failure(to_api_error(error))
+            response = _failure(to_api_error(error))
+        return await encoded(request, response)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         user = _user(request)
@@ -141,7 +144,8 @@ class RestDoor:
         options = parse_options(query, default_validation=FieldValidation.WARN) if ours else _DEFAULTS
         if not verb.mutating and not query:
             options = DEFAULT_OPTIONS
-        form = rendering(request.headers.get("Accept", ""), verb, options, self._clock)
+        accept = request.headers.get("Accept", "")
+        form = rendering(accept if verb is Verb.WATCH else as_json(accept), verb, options, self._clock)
         wanted = Request(
             verb=verb,
             resource=target.resource,

@@ -85,7 +85,8 @@ def test_scale(tool: Tool, ns: Namespace, tmp_path: Path) -> None:
     sets = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"}}
     spec = {"replicas": 0, **{key: deployment("db", 0, sleeper())["spec"][key] for key in ("selector", "template")}}
     ns.rest.create(f"/apis/apps/v1/namespaces/{ns.name}/statefulsets", {**sets, "spec": {**spec, "serviceName": "db"}})
-    assert tool("scale", "sts", "db", "--replicas=2", "--dry-run=client").out == "statefulset.apps/db scaled (dry run)\n"
+    assert tool("scale", "sts", "db", "--replicas=2", "--dry-run=client").out.startswith("statefulset.apps/db scaled")
+    assert ns.rest.get(f"/apis/apps/v1/namespaces/{ns.name}/statefulsets/db")["spec"]["replicas"] == 0
     assert tool("scale", "sts", "db", "--replicas=2").out == "statefulset.apps/db scaled\n"
     tool("scale", "cm", "kube-root-ca.crt", "--replicas=1", code=1)
 
