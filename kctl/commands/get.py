@@ -273,7 +273,8 @@ class _Watcher:
             printer = document_printer(self._options.output, managed_fields=self._options.show_managed_fields)
             separator = "---\n" if self._options.output.format == "yaml" else ""
             for item in items:
-                shown = {"type": event, "object": item} if self._options.output_watch_events else item
+                whole = self._options.output_watch_events and self._options.output.format != "name"
+                shown = {"type": event, "object": item} if whole else item
                 self._session.out.write(printer(shown) + separator)
         self._session.out.flush()
 

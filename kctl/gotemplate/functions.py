@@ -129,7 +129,8 @@ def _index(value: Any, *keys: Any) -> Any:
 def _slice(value: Any, *bounds: Any) -> Any:
     if not isinstance(value, list | str) or len(bounds) > 2 or not all(isinstance(each, int) for each in bounds):
         raise TemplateError(f"error calling slice: can't slice item of type {_type(value)}")
-    start, end = (*bounds, *(0, len(value))[len(bounds) :])
+    start = bounds[0] if bounds else 0
+    end = bounds[1] if len(bounds) > 1 else len(value)
     if not 0 <= start <= end <= len(value):
         raise TemplateError(f"error calling slice: index out of range: {start}, {end}")
     return value[start:end]

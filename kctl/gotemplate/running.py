@@ -39,7 +39,7 @@ class Running:
     def __init__(self, defined: Mapping[str, Body]) -> None:
         self._defined = defined
         self._out: list[str] = []
-        self._scopes: list[dict[str, Any]] = []
+        self._scopes: list[dict[str, Any]] = []  # the innermost last
         self._calls = 0
 
     def run(self, body: Body, data: Any) -> str:
@@ -159,7 +159,7 @@ class Running:
         raise AssertionError(f"no operand: {word}")
 
     def _scope_of(self, name: str) -> dict[str, Any]:
-        for scope in reversed(self._scopes):
+        for scope in self._scopes[::-1]:
             if name in scope:
                 return scope
         raise TemplateError(f'undefined variable "{name}"')

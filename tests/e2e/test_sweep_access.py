@@ -152,13 +152,15 @@ def test_config(tools: tuple[Tool, ...], cluster: LocalCluster, tmp_path: Path) 
         tool(flag, "config", "set-context", "other", f"--cluster={views[0]['clusters'][0]['name']}", "--namespace=kube-system")
         tool(flag, "config", "use-context", "other")
         tool(flag, "config", "rename-context", "other", "renamed")
-        tool(flag, "config", "set-credentials", "me", "--token=t")
         tool(flag, "config", "set", "contexts.renamed.user", "me")
         tool(flag, "config", "delete-context", current)
     written = [yaml.safe_load((tmp_path / tool.name).read_text()) for tool in tools]
     assert [each["current-context"] for each in written] == ["renamed", "renamed"]
     assert written[0]["contexts"] == written[1]["contexts"]
-    assert written[0]["users"] == written[1]["users"]
+    assert [each["name"] for each in written[0]["users"]] == [each["name"] for each in written[1]["users"]]
+    # Debian's kubectl of this version, built with a newer Go than it is made for, crashes here
+    tools[1](f"--kubeconfig={tmp_path / 'kctl'}", "config", "set-credentials", "me", "--token=t")
+    assert {"name": "me", "user": {"token": "t"}} in yaml.safe_load((tmp_path / "kctl").read_text())["users"]
 
 
 # completion
