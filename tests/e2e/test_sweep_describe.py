@@ -13,7 +13,7 @@ from apimachinery.resources import Resource
 from tests.support.cluster import LocalCluster, Namespace
 from tests.support.rest import path_of
 from tests.support.served_objects import OBJECTS, named
-from tests.support.sweeping import NO_SUCH_VERSION, TOOLS, Tool
+from tests.support.sweeping import NO_SUCH_VERSION, TOOLS, Tool, of_each
 
 NAME = "described"
 NOWHERE = {"nodeSelector": {"no": "where"}}
@@ -72,22 +72,21 @@ def every(
                 cluster.rest.request("DELETE", path)
 
 
-@pytest.mark.parametrize("program", TOOLS)
 @pytest.mark.parametrize("row", DESCRIBED, ids=_ids)
-def test_describe(every: dict[Resource, tuple[Namespace, str]], row: Resource, program: str) -> None:
+def test_describe(every: dict[Resource, tuple[Namespace, str]], row: Resource) -> None:
     assert row in every, f"tests/support/served_objects.py has no {row.kind} of {row.api_version}"
     namespace, name = every[row]
-    tool = Tool(program, namespace.cluster, namespace.name)
+    tools = [Tool(program, namespace.cluster, namespace.name) for program in TOOLS]
     word = f"{row.plural}.{row.version}.{row.group}" if row.group else row.plural
-    if row in OUTDATED and not tool.is_kctl:
-        assert NO_SUCH_VERSION in tool("describe", word, name, code=1).err
-        return
-    shown = tool("describe", word, name)
-    assert shown.err == ""
-    assert re.search(rf"^Name: +{re.escape(name)}$", shown.out, re.MULTILINE), shown.out
-    assert "%!" not in shown.out  # what Go prints for values that do not fit
-    if row.namespaced and row not in WITHOUT_NAMESPACE:
-        assert re.search(rf"^Namespace: +{namespace.name}$", shown.out, re.MULTILINE), shown.out
+    for tool, shown in zip(tools, of_each(tools, "describe", word, name, code=None), strict=True):
+        if row in OUTDATED and not tool.is_kctl:
+            assert (shown.code, NO_SUCH_VERSION in shown.err) == (1, True), shown
+            continue
+        assert (shown.code, shown.err) == (0, ""), (tool.name, shown)
+        assert re.search(rf"^Name: +{re.escape(name)}$", shown.out, re.MULTILINE), (tool.name, shown.out)
+        assert "%!" not in shown.out  # what Go prints for values that do not fit
+        if row.namespaced and row not in WITHOUT_NAMESPACE:
+            assert re.search(rf"^Namespace: +{namespace.name}$", shown.out, re.MULTILINE), (tool.name, shown.out)
 
 
 @pytest.mark.parametrize("program", TOOLS)

@@ -12,7 +12,7 @@ import yaml
 
 from tests.support.cluster import LocalCluster, Namespace
 from tests.support.manifests import config_map, deployment, pod, service, sleeper
-from tests.support.sweeping import TOOLS, Tool, ageless, same
+from tests.support.sweeping import TOOLS, Tool, ageless, of_each, same
 from tests.support.terminals import background
 from tests.support.waiting import eventually
 
@@ -117,7 +117,7 @@ def test_get_as_documents(both: tuple[Tool, ...], tmp_path: Path) -> None:
             for tool in both
         ]
         assert _steady(read[0]) == _steady(read[1])
-        written = [yaml.safe_load(tool("get", *arguments, "-o", "yaml").out) for tool in both]
+        written = [yaml.safe_load(ran.out) for ran in of_each(both, "get", *arguments, "-o", "yaml")]
         assert _steady(written[0]) == _steady(written[1])
     template, path, columns = tmp_path / "template", tmp_path / "path", tmp_path / "columns"
     template.write_text(TEMPLATE)
@@ -190,7 +190,7 @@ def test_get_raw(both: tuple[Tool, ...], shared: Namespace) -> None:
 )
 def test_explain(both: tuple[Tool, ...], arguments: tuple[str, ...]) -> None:
     """The layouts of the two are years apart; the kind and the names of the fields are the same."""
-    texts = [tool("explain", *arguments).out for tool in both]
+    texts = [ran.out for ran in of_each(both, "explain", *arguments)]
     facts = [
         (
             re.search(r"^KIND: +(\S+)$", text, re.MULTILINE).group(1),  # type: ignore[union-attr]
@@ -217,7 +217,7 @@ def test_explain_of_nothing(one: Tool) -> None:
 
 
 def test_resources_and_versions(both: tuple[Tool, ...]) -> None:
-    listed = [tool("api-resources", "--no-headers").lines() for tool in both]
+    listed = [ran.lines() for ran in of_each(both, "api-resources", "--no-headers")]
     assert [line.split() for line in listed[0]] == [line.split() for line in listed[1]]
     assert ["pods", "po", "v1", "true", "Pod"] in [line.split() for line in listed[0]]
     for flags in (
@@ -226,7 +226,7 @@ def test_resources_and_versions(both: tuple[Tool, ...]) -> None:
         ("--api-group=apps",),
         ("--sort-by=kind", "-o", "name"),
     ):
-        answers = [tool("api-resources", *flags).out for tool in both]
+        answers = [ran.out for ran in of_each(both, "api-resources", *flags)]
         assert [line.split() for line in answers[0].splitlines()] == [line.split() for line in answers[1].splitlines()], flags
     for tool in both:
         wide = tool("api-resources", "--api-group=batch", "-o", "wide").rows()

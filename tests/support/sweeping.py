@@ -3,6 +3,7 @@
     tool("apply", "-f", "-", stdin=text)            # a Ran: out, err, code; fails the test unless it ends with 0
     tool("diff", "-f", "-", stdin=text, code=1)     # ... unless it ends with 1
     same(tools, "get", "pods", "-o", "name")        # what both print, which has to be equal
+    of_each(tools, "explain", "pods")                  # what both print, which differs
 
 kubectl 1.20 asks for some kinds in versions that no Kubernetes serves any more; what it then says is tested too.
 """
@@ -14,6 +15,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,11 +97,16 @@ def tool_for(name: str, namespace: Namespace) -> Tool:
 
 def same(tools: Sequence[Tool], *arguments: str, code: int = 0) -> Ran:
     """What all print and how they end, which is the same but for ages; the last one's answer."""
-    answers = [(tool.name, tool(*arguments, code=code)) for tool in tools]
-    (first, expected), *others = answers
-    for name, answer in others:
-        assert ageless(answer.out) == ageless(expected.out), f"{arguments}: {first} and {name} print different things"
-    return answers[-1][1]
+    answers = of_each(tools, *arguments, code=code)
+    for tool, answer in zip(tools, answers, strict=True):
+        assert ageless(answer.out) == ageless(answers[0].out), f"{arguments}: {tools[0].name} and {tool.name} differ"
+    return answers[-1]
+
+
+def of_each(tools: Sequence[Tool], *arguments: str, code: int | None = 0) -> list[Ran]:
+    """How the same call of each ends; they run at the same time, so let them only look."""
+    with ThreadPoolExecutor(len(tools)) as pool:
+        return list(pool.map(lambda tool: tool(*arguments, code=code), tools))
 
 
 def ageless(text: str) -> str:
