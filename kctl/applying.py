@@ -13,6 +13,8 @@ from typing import Any
 from kctl.rest import MERGE_PATCH, STRATEGIC_PATCH
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+# As Go's encoder escapes them: written alike, what kubectl has applied is unchanged for us, and the other way round.
+_ESCAPED = {ord(each): f"\\u{ord(each):04x}" for each in "&<>\u2028\u2029"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Decision:
 def annotated(obj: Mapping[str, Any]) -> dict[str, Any]:
     """The manifest as it is sent: with a copy of itself in the annotation that the next apply reads."""
     bare = without_annotation(obj)
-    text = json.dumps(bare, separators=(",", ":"), sort_keys=True, ensure_ascii=False) + "\n"
+    text = json.dumps(bare, separators=(",", ":"), sort_keys=True, ensure_ascii=False).translate(_ESCAPED) + "\n"
     metadata = dict(bare.get("metadata") or {})
     metadata["annotations"] = {**(metadata.get("annotations") or {}), LAST_APPLIED: text}
     return {**bare, "metadata": metadata}

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "attach": ("kctl.commands.execute:attach", "Attach to a running container"),
     "auth": ("kctl.commands.auth:auth", "Ask what is allowed, and who we are"),
     "autoscale": ("kctl.commands.autoscale:autoscale", "Let the number of pods follow what they use"),
+    "certificate": ("kctl.commands.certificate:certificate", "Approve or deny certificate signing requests"),
     "cluster": ("kctl.commands.cluster:cluster", "Create, list and delete local clusters"),
     "cluster-info": ("kctl.commands.cluster_info:cluster_info", "Show where the cluster is reached"),
     "completion": ("kctl.commands.completion:completion", "Print a shell's completion script"),

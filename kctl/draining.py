@@ -59,9 +59,8 @@ def plan(pods: Sequence[Mapping[str, Any]], *, force: bool, ignore_daemon_sets: 
 
 
 def _problem(pod: Mapping[str, Any], owner: Mapping[str, Any] | None, force: bool, delete_empty_dir_data: bool) -> str:
-    if owner is None and not force:
-        return "unmanaged"
+    """The first reason that forbids to evict a pod; its data come before the pod itself."""
     volumes = (pod.get("spec") or {}).get("volumes") or ()
     if any("emptyDir" in volume for volume in volumes) and not delete_empty_dir_data:
         return "local"
-    return ""
+    return "unmanaged" if owner is None and not force else ""

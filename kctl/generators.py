@@ -32,10 +32,10 @@ def config_map(name: str, entries: dict[str, bytes]) -> dict[str, Any]:
     return {**made, **({"data": data} if data else {}), **({"binaryData": binary} if binary else {})}
 
 
-def secret(name: str, entries: dict[str, bytes], kind: str = "Opaque") -> dict[str, Any]:
+def secret(name: str, entries: dict[str, bytes], kind: str = "") -> dict[str, Any]:
     data = {key: base64.b64encode(value).decode() for key, value in entries.items()}
-    made: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": kind}
-    return {**made, **({"data": data} if data else {})}
+    made: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}}
+    return {**made, **({"type": kind} if kind else {}), **({"data": data} if data else {})}
 
 
 def deployment(name: str, images: Sequence[str], replicas: int, port: int, command: Sequence[str]) -> dict[str, Any]:
@@ -94,9 +94,9 @@ def entries(literals: Sequence[str], files: Sequence[str], env_files: Sequence[s
         _add(found, key, value.encode())
     for text in files:
         for key, path in _file_source(text):
-            _add(found, key, _read(path))
+            _add(found, key, read(path))
     for text in env_files:
-        for number, line in enumerate(_read(Path(text)).decode().splitlines(), 1):
+        for number, line in enumerate(read(Path(text)).decode().splitlines(), 1):
             _add_environment(found, line.strip(), text, number)
     return found
 
@@ -148,7 +148,8 @@ def _add_environment(found: dict[str, bytes], line: str, source: str, number: in
     _add(found, key, value.encode())
 
 
-def _read(path: Path) -> bytes:
+def read(path: Path) -> bytes:
+    """A file that an option names; raises KctlError."""
     try:
         return path.read_bytes()
     except OSError as error:

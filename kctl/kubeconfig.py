@@ -8,11 +8,11 @@ Source: the Kubernetes page "Organizing Cluster Access Using kubeconfig Files".
 import base64
 import binascii
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from kctl.errors import KctlError
 
@@ -42,6 +42,10 @@ class Flags:
     tls_server_name: str = ""
     insecure_skip_tls_verify: bool = False
     request_timeout_s: float = 0.0
+    impersonate: str = ""
+    impersonate_groups: tuple[str, ...] = ()
+    impersonate_uid: str = ""
+    impersonate_extra: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class Connection:
     tls_server_name: str = ""
     insecure: bool = False
     request_timeout_s: float = 0.0
+    impersonation: tuple[tuple[str, str], ...] = ()
+    """Headers that ask to be treated as somebody else."""
 
 
 @dataclass
@@ -131,12 +137,39 @@ def resolve(config: Kubeconfig, flags: Flags) -> Connection:
         tls_server_name=flags.tls_server_name or cluster.get("tls-server-name") or "",
         insecure=flags.insecure_skip_tls_verify or bool(cluster.get("insecure-skip-tls-verify")),
         request_timeout_s=flags.request_timeout_s,
+        impersonation=tuple(_impersonation(user, flags)),
     )
 
 
 def connection(flags: Flags, environment: Mapping[str, str]) -> Connection:
     """`paths`, `load` and `resolve` in one."""
     return resolve(load(paths(flags.kubeconfig, environment), explicit=bool(flags.kubeconfig)), flags)
+
+
+def _impersonation(user: Mapping[str, Any], flags: Flags) -> Iterator[tuple[str, str]]:
+    """The headers of `--as` and its like, or of the user's entry, which holds as long as no flag says `--as`."""
+    name, groups, uid = flags.impersonate, list(flags.impersonate_groups), flags.impersonate_uid
+    extra = [_extra(text) for text in flags.impersonate_extra]
+    if not name:
+        if groups or uid or extra:
+            raise KctlError("requesting groups, uid or user-extra for a user without impersonating a user")
+        name, groups, uid = user.get("as") or "", list(user.get("as-groups") or ()), str(user.get("as-uid") or "")
+        extra = [(key, value) for key, values in (user.get("as-user-extra") or {}).items() for value in values or ()]
+    if name:
+        yield "Impersonate-User", name
+    for group in groups:
+        yield "Impersonate-Group", group
+    if uid:
+        yield "Impersonate-Uid", uid
+    for key, value in extra:
+        yield f"Impersonate-Extra-{quote(key, safe='')}", value
+
+
+def _extra(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise KctlError(f'invalid user-extra "{text}": expected KEY=VALUE')
+    return key, value
 
 
 def _parse(text: str, path: Path) -> dict[str, Any]:

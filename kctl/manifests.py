@@ -7,7 +7,6 @@ and aliases that would blow the document up.
 """
 
 import json
-import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from apimachinery.yaml_text import plain_scalar
 from kctl.errors import KctlError
 
 MAX_NODES = 500_000
@@ -25,11 +25,6 @@ MAX_DEPTH = 200
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STRING, _MERGE = "tag:yaml.org,2002:str", "<<"
-_TRUE = re.compile(r"^(?:true|True|TRUE|yes|Yes|YES|on|On|ON)$")
-_FALSE = re.compile(r"^(?:false|False|FALSE|no|No|NO|off|Off|OFF)$")
-_NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
-_INT = re.compile(r"^[-+]?(?:0|0b[01_]*[01]|0o[0-7_]*[0-7]|0[0-7_]*[0-7]|0x[0-9a-fA-F_]*[0-9a-fA-F]|[1-9][0-9_]*)$")
-_FLOAT = re.compile(r"^[-+]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)?$")
 _NOT_FINITE = re.compile(r"^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$")
 
 
@@ -243,36 +238,6 @@ class _Builder:
     def _error(self, event: Any, problem: str) -> ManifestError:
         line = event.start_mark.line + 1 if event.start_mark else 0
         return ManifestError(f"{self._where}: line {line}: {problem}")
-
-
-def plain_scalar(text: str) -> Any:
-    """What an unquoted YAML scalar stands for."""
-    if _NULL.match(text):
-        return None
-    if _TRUE.match(text):
-        return True
-    if _FALSE.match(text):
-        return False
-    if _INT.match(text):
-        return _integer(text.replace("_", ""))
-    if _FLOAT.match(text) and any(character.isdigit() for character in text):
-        return _number(float(text.replace("_", "")), text)
-    return text
-
-
-def _number(value: float, text: str) -> float | int | str:
-    """A float, an integer when it is one (JSON of `1e3` is `1000`), the text when it is beyond any float."""
-    if not math.isfinite(value):
-        return text
-    return int(value) if value.is_integer() and abs(value) < 1 << 53 else value
-
-
-def _integer(text: str) -> int:
-    sign = -1 if text[0] == "-" else 1
-    digits = text.lstrip("+-")
-    if len(digits) > 1 and digits[0] == "0" and digits[1].isdigit():
-        return sign * int(digits, 8)
-    return sign * int(digits, 0)
 
 
 def _key_text(key: Any) -> str:

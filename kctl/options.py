@@ -42,7 +42,7 @@ class Words(click.types.StringParamType):
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    if value is not None and value is not False:
+    if value not in (None, False, ()):
         ctx.ensure_object(Session).flags[str(param.name)] = value
 
 
@@ -77,6 +77,15 @@ def server_options() -> list[click.Parameter]:
             help="Trust any certificate.",
         )
     )
+    options += [
+        Option([flag, name], expose_value=False, callback=_remember, hidden=True, multiple=multiple, help=text)
+        for flag, name, multiple, text in (
+            ("--as", "impersonate", False, "The user to act as; a ServiceAccount as system:serviceaccount:NAMESPACE:NAME."),
+            ("--as-group", "impersonate_groups", True, "With --as: a group to act as a member of."),
+            ("--as-uid", "impersonate_uid", False, "With --as: the uid to act with."),
+            ("--as-user-extra", "impersonate_extra", True, "With --as: KEY=VALUE, what else is known of the user."),
+        )
+    ]
     options.append(Option(["-v", "--v"], expose_value=False, hidden=True, help="Accepted for kubectl's sake."))
     return options
 

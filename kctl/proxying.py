@@ -130,11 +130,11 @@ class Proxy:
             response.close()
 
     def _headers(self, request: web.BaseRequest) -> list[tuple[str, str]]:
-        drop = {"host", "authorization", "expect"}
+        drop = {"host", "authorization", "expect"}  # of whoever asks us; our own identity is what counts
         kept = [(name, value) for name, value in request.headers.items() if name.lower() not in drop | _HOP_BY_HOP]
         if protocol := _upgrade(request):
             kept += [("Connection", "Upgrade"), ("Upgrade", protocol)]
-        return [*kept, *self._client.authorization().items()]
+        return [*kept, *self._client.identity()]
 
 
 async def _relay(request: web.BaseRequest, response: aiohttp.ClientResponse) -> web.StreamResponse:

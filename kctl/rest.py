@@ -13,7 +13,7 @@ import ssl
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
+from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse, RemoteDisconnected
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -153,11 +153,19 @@ class RestClient:
             raise status_error(response)
         return response
 
+    def raw(self, method: str, target: str, body: bytes | None = None) -> bytes:
+        """The answer's body to a request whose path and query are sent as they are; raises StatusError unless it is 2xx."""
+        headers = self._headers("application/json, */*", JSON if body is not None else "")
+        response = self._exchange(method, self._prefix + quote(target, safe="/:@!$&'()*+,;=~-._?%"), body, headers)
+        if not 200 <= response.status < 300:
+            raise status_error(response)
+        return response.body
+
     def stream(self, path: str, query: Query | None = None, *, accept: str = JSON) -> Stream:
         """Open an answer that goes on; raises StatusError when the server refuses."""
         connection = self._connect()
         try:
-            connection.request("GET", self.target(path, query), headers=self._headers(accept, ""))
+            connection.request("GET", self.target(path, query), headers=self._headers(accept, ""))  # type: ignore[arg-type]
             response = connection.getresponse()
         except (OSError, HTTPException) as error:
             connection.close()
@@ -181,25 +189,29 @@ class RestClient:
             self._context = _tls_context(self.settings)
         return self._context
 
-    def authorization(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.settings.token}"} if self.settings.token else {}
+    def identity(self) -> list[tuple[str, str]]:
+        """The headers that say who asks, of which some may come several times."""
+        bearer = [("Authorization", f"Bearer {self.settings.token}")] if self.settings.token else []
+        return [*bearer, *self.settings.impersonation]
 
     def close(self) -> None:
         if self._idle is not None:
             self._idle.close()
             self._idle = None
 
-    def _headers(self, accept: str, content_type: str) -> dict[str, str]:
-        headers = {"Accept": accept, "User-Agent": "kctl", **self.authorization()}
+    def _headers(self, accept: str, content_type: str) -> HTTPMessage:
+        headers = HTTPMessage()  # unlike a dict it holds a name more than once
+        for name, value in (("Accept", accept), ("User-Agent", "kctl"), *self.identity()):
+            headers.add_header(name, value.encode().decode("latin-1"))  # http.client sends Latin-1: these are UTF-8's bytes
         if content_type:
-            headers["Content-Type"] = content_type
+            headers.add_header("Content-Type", content_type)
         return headers
 
-    def _exchange(self, method: str, target: str, data: bytes | None, headers: dict[str, str]) -> Response:
+    def _exchange(self, method: str, target: str, data: bytes | None, headers: HTTPMessage) -> Response:
         reused, self._idle = self._idle, None
         connection = reused or self._connect()
         try:
-            connection.request(method, target, body=data, headers=headers)
+            connection.request(method, target, body=data, headers=headers)  # type: ignore[arg-type]
             raw = connection.getresponse()
             response = Response(raw.status, dict(raw.headers), raw.read())
         except (BrokenPipeError, ConnectionResetError, RemoteDisconnected) as error:

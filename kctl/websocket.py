@@ -84,7 +84,7 @@ async def connected(
     async with aiohttp.ClientSession() as session:
         try:
             socket = await session.ws_connect(
-                url, protocols=protocols, ssl=tls, headers=client.authorization(), max_msg_size=0, autoclose=True
+                url, protocols=protocols, ssl=tls, headers=client.identity(), max_msg_size=0, autoclose=True
             )
         except aiohttp.WSServerHandshakeError as error:
             raise await _refusal(session, client, url, tls, error) from error
@@ -100,7 +100,7 @@ async def _refusal(
     session: aiohttp.ClientSession, client: RestClient, url: str, tls: Any, error: aiohttp.WSServerHandshakeError
 ) -> KctlError:
     """aiohttp drops the body of a refused handshake: ask once more without upgrading, to hear why."""
-    async with session.get(url, ssl=tls, headers=client.authorization()) as answer:
+    async with session.get(url, ssl=tls, headers=client.identity()) as answer:
         if answer.status == error.status:
             return status_error(Response(answer.status, dict(answer.headers), await answer.read()))
     return StatusError({"code": error.status, "message": f"the server refused the connection: {error.message or error.status}"})

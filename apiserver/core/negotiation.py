@@ -60,11 +60,19 @@ def representation(accept: str, forms: frozenset[Form]) -> Form:
 
 def media_type(accept: str, offered: Sequence[str]) -> str:
     """The media type that a client likes best, of those offered (the best for us first); raises ApiError (406)."""
+    found = preferred(accept, offered)
+    if not found:
+        raise _not_acceptable(offered)
+    return found
+
+
+def preferred(accept: str, offered: Sequence[str]) -> str:
+    """The same; "" when the client takes none of them."""
     for wanted, _ in _ranges(accept) if accept else (("*/*", {}),):
         for each in offered:
             if _matches(wanted, each):
                 return each
-    raise _not_acceptable(offered)
+    return ""
 
 
 def _ranges(accept: str) -> Iterator[tuple[str, dict[str, str]]]:

@@ -16,6 +16,7 @@ from apiserver.aggregation import Aggregation
 from apiserver.aggregation.describing import MergedDiscovery, MergedLibrary
 from apiserver.core.negotiation import DISCOVERY_FORMS, JSON, NO_FORMS, PLAIN, media_type, representation
 from apiserver.doors.discovery import VERSION, Discovery
+from apiserver.doors.encoding import as_json
 from apiserver.doors.health import Health
 from apiserver.doors.openid import OpenId
 from apiserver.metrics import Metrics
@@ -80,7 +81,7 @@ class About:
         if document is None:
             raise errors.no_such_path()
         forms = DISCOVERY_FORMS if path in ("/api", "/apis") else NO_FORMS
-        form = representation(request.headers.get("Accept", ""), forms)
+        form = representation(as_json(request.headers.get("Accept", "")), forms)
         if form == PLAIN:
             return web.Response(body=document, content_type=JSON, headers={"Vary": "Accept"} if forms else None)
         response = _published(request, self._discovery.aggregated(path, form), form.content_type)

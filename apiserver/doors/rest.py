@@ -1,8 +1,9 @@
 """The door for people and tools: Kubernetes' REST paths over aiohttp and TLS.
 
 Lists and watches are put together from the shared bytes of the cache; nothing is encoded here, but for the tables and the
-metadata that a client may ask for instead (`rendering`). JSON is what is spoken; YAML and protobuf are accepted in
-bodies. Where clients prefer answers that cannot be had (protobuf) they get JSON if they accept it at all, and 406 if not.
+metadata that a client may ask for instead (`rendering`), and YAML in the place of JSON (`encoding`). YAML and protobuf are
+accepted in bodies. Where clients prefer answers that cannot be had (protobuf) they get JSON if they accept it at all, and 406
+if not.
 
 Who asks is told by a client certificate or a bearer token; who shows neither gets nothing but the health checks.
 
@@ -45,8 +46,10 @@ from apiserver.core.request import (
 )
 from apiserver.doors.about import About
 from apiserver.doors.answers import json_answer
+from apiserver.doors.encoding import as_json, encoded, leaves_as_it_is
 from apiserver.doors.health import Check, Health
-from apiserver.doors.lists import list_portions, send_list
+from apiserver.doors.impersonating import effective_user
+from apiserver.doors.lists import list_portions, send_list, size_bytes
 from apiserver.doors.openid import OpenId
 from apiserver.doors.proxying import proxy
 from apiserver.doors.rendering import Rendering, bookmark_object, rendering
@@ -132,13 +135,14 @@ class RestDoor:
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
-            return await self._answer(request)
+            response = await self._answer(request)
         except ApiError as error:
-            return _failure(error)
+            response = _failure(error)
         except (asyncio.CancelledError, ConnectionError):
             raise
         except Exception as error:  # noqa: BLE001 - the edge: whatever happened becomes a Status
-            return _failure(to_api_error(error))
+            response = _failure(to_api_error(error))
+        return await encoded(request, response)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         user = await self._user(request)
@@ -146,6 +150,7 @@ class RestDoor:
             if Health.serves(request.path):
                 return await self._about.answer(request)
             raise errors.unauthorized()
+        user = effective_user(self._api.authorizer, user, request.raw_headers)
         if (route := self._aggregation.find(request.path)) is not None:
             return await self._aggregation.carry(request, user, route, self._stopping)
         target = parse_path(self._table, request.path)
@@ -162,7 +167,9 @@ class RestDoor:
         if target.subresource == PROXY:
             path = proxied_path(request.path, request.raw_path.partition("?")[0]) or ""
             options = Options(parameters=(("path", path),))
-        form = rendering(request.headers.get("Accept", ""), verb, options, self._clock, target.resource)
+        accept = request.headers.get("Accept", "")
+        accept = accept if verb is Verb.WATCH else as_json(accept)
+        form = rendering(accept, verb, options, self._clock, target.resource)
         wanted = Request(
             verb=verb,
             resource=target.resource,
@@ -221,7 +228,7 @@ class RestDoor:
         body = form.document(document) if form else document.body
         if pretty:
             body = _indented(body)
-        if not document.warnings:
+        if not document.warnings and leaves_as_it_is(request, len(body)):
             return json_answer(request, body, document.code, self._clock.now())
         response = web.Response(body=body, status=document.code, content_type=JSON)
         _warn(response, document.warnings)
@@ -335,7 +342,7 @@ def _failure(error: ApiError) -> web.Response:
 
 
 async def _listing(request: web.BaseRequest, listing: Listing, form: Rendering | None, *, pretty: bool) -> web.StreamResponse:
-    if form is not None or pretty:
+    if form is not None or pretty or not leaves_as_it_is(request, size_bytes(listing)):
         body = await form.listing(listing) if form else b"".join(list_portions(listing))
         return web.Response(body=_indented(body) if pretty else body, content_type=JSON)
     try:

@@ -32,6 +32,8 @@ from apiserver.registry.objects import Objects
 from apiserver.registry.store import ObjectStore, Outcome, Put
 from apiserver.registry.webhooks import Webhooks
 
+VERSIONS = ("policy/v1", "policy/v1beta1")
+"""What an Eviction may call itself. Kubernetes takes the older name too: kubectl before 1.22 knows no other."""
 CHARGES_MAX = 3
 """Budgets that one eviction charges: more than one only when the pod's labels or its budgets change meanwhile."""
 
@@ -49,8 +51,12 @@ class Evictions:
     async def evict(self, request: Request) -> Document:
         """Delete the pod; raises ApiError 404, 409, and 429 when its budget allows no disruption now."""
         wanted, warnings = decode_object(
-            Eviction, request.body, request.content_type, request.options.field_validation, "policy/v1", "Eviction"
+            Eviction, request.body, request.content_type, request.options.field_validation, kind="Eviction"
         )
+        if wanted.api_version not in VERSIONS:
+            raise errors.bad_request(
+                f"the API version in the data ({wanted.api_version}) does not match the expected API version (policy/v1)"
+            )
         if wanted.metadata.name and wanted.metadata.name != request.name:
             raise errors.bad_request(f"name in URL does not match name in Eviction object: {wanted.metadata.name}")
         review = self._webhooks.begin(request, CREATE)

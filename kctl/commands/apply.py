@@ -7,20 +7,20 @@ On the server's side (--server-side): the manifest is sent as it is, and the ser
 import time
 from typing import Any
 
-from kctl import applying, targets
+import click
+
+from kctl import applying, pruning, targets
+from kctl.applicable import FIELD_MANAGER, SERVER_SIDE_FIELD_MANAGER, chooser, named
+from kctl.commands import last_applied
 from kctl.errors import KctlError, StatusError, UnreachableError
 from kctl.manifests import Document
-from kctl.options import command, option, switch
+from kctl.options import Command, option, switch
 from kctl.rest import APPLY_PATCH
 from kctl.session import Session
 from kctl.targets import Target
 from kctl.writing import Writing, dry_run_option, field_manager_option, output_option, report, validate_option, writing
 
 CONFLICT_RETRIES = 5
-FIELD_MANAGER = "kubectl-client-side-apply"
-"""kubectl's own name, so that whoever goes on with kubectl owns the same fields."""
-SERVER_SIDE_FIELD_MANAGER = "kubectl"
-"""The same for --server-side; the API server hands to it what client-side apply has owned."""
 _CONFLICT_ADVICE = """
 The fields above belong to others. To resolve this, either
 * take them over: apply again with --force-conflicts;
@@ -28,7 +28,11 @@ The fields above belong to others. To resolve this, either
 * own them together: give them the values that they have."""
 
 
-@command("apply")
+class ApplyGroup(Command, click.Group):
+    """A command of its own with `-f`, and a group of what concerns the last-applied configuration."""
+
+
+@click.group("apply", cls=ApplyGroup, invoke_without_command=True)
 @option("-f", "--filename", multiple=True, help="File, folder or - for standard input.")
 @switch("-R", "--recursive", help="Read folders within folders too.")
 @option("-l", "--selector", default="", help="Only objects with these labels.")
@@ -36,12 +40,16 @@ The fields above belong to others. To resolve this, either
 @switch("--force", help="Delete and create again what cannot be changed.")
 @switch("--server-side", help="Let the server merge, and keep track of who owns which field.")
 @switch("--force-conflicts", help="With --server-side: take over fields that others own.")
+@switch("--prune", help="Delete what was applied with these labels and is in none of the manifests any more.")
+@switch("--all", help="With --prune: whatever its labels are.")
+@option("--prune-allowlist", "--prune-whitelist", "allowed", multiple=True, help="With --prune: only GROUP/VERSION/KIND.")
 @field_manager_option
 @dry_run_option
 @validate_option
 @output_option
+@click.pass_context
 def apply(
-    session: Session,
+    ctx: click.Context,
     filename: tuple[str, ...],
     recursive: bool,
     selector: str,
@@ -49,6 +57,9 @@ def apply(
     force: bool,
     server_side: bool,
     force_conflicts: bool,
+    prune: bool,
+    all: bool,
+    allowed: tuple[str, ...],
     field_manager: str,
     dry_run: str,
     validate: str,
@@ -58,40 +69,32 @@ def apply(
 
     What a manifest no longer says since it was applied last is removed; what others have set stays.
     """
+    if ctx.invoked_subcommand is not None:
+        return
+    session = ctx.ensure_object(Session)
     if not filename:
         raise KctlError("must specify one of -f and -k")
     _require_consistent(server_side, force_conflicts, force, dry_run)
+    kinds = pruning.kinds(allowed, selector, everything=all) if prune else []
     how = writing(dry_run, validate, output, field_manager or (SERVER_SIDE_FIELD_MANAGER if server_side else FIELD_MANAGER))
     applier = _ServerSide(session, how, force_conflicts) if server_side else _ClientSide(session, how, force)
     chosen = chooser(selector)
     errors: list[KctlError] = []
-    count = 0
+    applied: list[Target] = []
     for document in targets.read_documents(session, filename, recursive=recursive):
         if not chosen(document):
             continue
-        count += 1
         try:
-            applier.apply(document)
+            applied.append(applier.apply(document))
         except UnreachableError:
             raise  # the others would only repeat it
         except KctlError as error:
             errors.append(error)
-    if not count:
+    if not applied and not errors:
         raise KctlError("no objects passed to apply")
     targets.gather(errors)
-
-
-def chooser(selector: str) -> Any:
-    """Whether a document has the labels that `selector` asks for; raises KctlError."""
-    if not selector:
-        return lambda document: True
-    from apimachinery import labels
-
-    try:
-        parsed = labels.parse(selector)
-    except labels.SelectorError as error:
-        raise KctlError(str(error)) from error
-    return lambda document: parsed.matches((document.body.get("metadata") or {}).get("labels") or {})
+    if prune:
+        pruning.prune(session, how, kinds, applied, selector)
 
 
 def _require_consistent(server_side: bool, force_conflicts: bool, force: bool, dry_run: str) -> None:
@@ -103,26 +106,15 @@ def _require_consistent(server_side: bool, force_conflicts: bool, force: bool, d
         raise KctlError("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)")
 
 
-def _named(session: Session, document: Document) -> tuple[Target, dict[str, Any]]:
-    """What a manifest is about, and its body with its namespace; raises KctlError that names the manifest."""
-    target = targets.of_document(session, document)
-    body = _with_namespace(document.body, target)
-    if not target.name:
-        if (body.get("metadata") or {}).get("generateName"):
-            raise KctlError(f"from {document.place}: cannot use generate name with apply")
-        raise KctlError(f"error when retrieving current configuration from {document.place}: resource name may not be empty")
-    return target, body
-
-
 class _ServerSide:
     """Has objects applied by the server."""
 
     def __init__(self, session: Session, how: Writing, force: bool) -> None:
         self._session, self._client, self._how, self._force = session, session.client, how, force
 
-    def apply(self, document: Document) -> None:
-        """Apply one object; raises KctlError that names the manifest."""
-        target, body = _named(self._session, document)
+    def apply(self, document: Document) -> Target:
+        """Apply one object and say which it was; raises KctlError that names the manifest."""
+        target, body = named(self._session, document)
         query = {**self._how.validating_query, "force": "true" if self._force else "false"}
         try:
             applied = self._client.patch(target.path, body, APPLY_PATCH, query)
@@ -131,6 +123,7 @@ class _ServerSide:
                 raise KctlError(f"{error}{_CONFLICT_ADVICE}") from error
             raise error.while_doing(f"error when applying {target.title} from {target.place}") from error
         report(self._session, self._how, applied, target.title, "serverside-applied")
+        return target
 
 
 class _ClientSide:
@@ -139,9 +132,9 @@ class _ClientSide:
     def __init__(self, session: Session, how: Writing, force: bool) -> None:
         self._session, self._client, self._how, self._force = session, session.client, how, force
 
-    def apply(self, document: Document) -> None:
-        """Create the object, or patch what is there; raises KctlError that names the manifest."""
-        target, body = _named(self._session, document)
+    def apply(self, document: Document) -> Target:
+        """Create the object, or patch what is there, and say which it was; raises KctlError that names the manifest."""
+        target, body = named(self._session, document)
         try:
             current = self._client.get(target.path)
         except StatusError as error:
@@ -150,8 +143,9 @@ class _ClientSide:
                     f"error when retrieving current configuration of {target.title} from {target.place}"
                 ) from error
             self._create(target, body)
-            return
-        self._update(target, body, current)
+        else:
+            self._update(target, body, current)
+        return target
 
     def _create(self, target: Target, body: dict[str, Any]) -> None:
         created = applying.annotated(body)
@@ -212,7 +206,5 @@ class _ClientSide:
         return True
 
 
-def _with_namespace(body: dict[str, Any], target: Target) -> dict[str, Any]:
-    if not target.resource.namespaced:
-        return body
-    return {**body, "metadata": {**(body.get("metadata") or {}), "namespace": target.namespace}}
+for _command in (last_applied.view, last_applied.set_, last_applied.edit):
+    apply.add_command(_command)

@@ -1,10 +1,11 @@
-"""`kctl auth can-i` and `kctl auth whoami`: what the server lets us do, and who it takes us for."""
+"""`kctl auth`: what the server lets us do, who it takes us for, and what manifests say that roles should allow."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from kctl import access
+from kctl import access, reconciling, targets
 from kctl.access import Question
 from kctl.discovery import ResourceType
 from kctl.errors import KctlError, SilentError, StatusError, UnreachableError
@@ -12,6 +13,8 @@ from kctl.options import command, group, option, switch
 from kctl.printers import document_printer, output_of
 from kctl.printers.table import Writer
 from kctl.session import Session
+from kctl.targets import Target
+from kctl.writing import Writing, dry_run_option, output_option, report, writing
 
 AUTHORIZATION, AUTHENTICATION = "/apis/authorization.k8s.io/v1", "/apis/authentication.k8s.io/v1"
 
@@ -117,5 +120,57 @@ def _warn_of_verb(session: Session, verb: str, known: frozenset[str]) -> None:
         session.note(f"Warning: verb '{verb}' is not a known verb\n")
 
 
+@command("reconcile")
+@option("-f", "--filename", multiple=True, help="File, folder or - for standard input.")
+@switch("-R", "--recursive", help="Read folders within folders too.")
+@switch("--remove-extra-permissions", help="Take away rules that the manifests do not have.")
+@switch("--remove-extra-subjects", help="Take away subjects that the manifests do not have.")
+@dry_run_option
+@output_option
+def reconcile(
+    session: Session,
+    filename: tuple[str, ...],
+    recursive: bool,
+    remove_extra_permissions: bool,
+    remove_extra_subjects: bool,
+    dry_run: str,
+    output: str,
+) -> None:
+    """Give roles and bindings what manifests say they should have."""
+    if not filename:
+        raise KctlError("must specify one of -f and -k")
+    how = writing(dry_run, output=output, field_manager="kubectl-auth-reconcile")
+    for document in targets.read_documents(session, filename, recursive=recursive):
+        target = targets.of_document(session, document)
+        kind = target.resource.kind
+        if kind not in (*reconciling.ROLES, *reconciling.BINDINGS):
+            raise KctlError(f"only roles and their bindings can be reconciled, not {target.title}")
+        extra = remove_extra_subjects if kind in reconciling.BINDINGS else remove_extra_permissions
+        report(session, how, _reconcile(session, target, document.body, how, extra), target.title, "reconciled")
+
+
+def _reconcile(session: Session, target: Target, wanted: dict[str, Any], how: Writing, remove_extra: bool) -> Mapping[str, Any]:
+    """Create, update, or (where a binding would give another role) replace the object."""
+    collection = target.resource.path(target.namespace)
+    if target.namespace:
+        wanted = {**wanted, "metadata": {**(wanted.get("metadata") or {}), "namespace": target.namespace}}
+    try:
+        current = session.client.get(target.path)
+    except StatusError as error:
+        if not error.not_found:
+            raise
+        return wanted if how.pretending else dict(session.client.create(collection, wanted, how.query))
+    if wanted.get("roleRef") != current.get("roleRef"):  # what a binding gives cannot be changed
+        if how.pretending or how.dry_run == "server":
+            return wanted
+        session.client.delete(target.path, {"preconditions": {"uid": current["metadata"]["uid"]}})
+        return dict(session.client.create(collection, wanted, how.query))
+    changed = reconciling.reconciled(wanted, current, remove_extra=remove_extra)
+    if how.pretending or changed == current:
+        return changed
+    return dict(session.client.update(target.path, changed, how.query))
+
+
 auth.add_command(can_i)
 auth.add_command(whoami)
+auth.add_command(reconcile)

@@ -4,15 +4,16 @@ from typing import Any
 
 import click
 
-from kctl import applying, generators, targets
+from kctl import generators, targets
+from kctl import raw as raw_request
+from kctl.commands import create_access, create_policies, create_workloads
 from kctl.commands.create_token import create_token
 from kctl.errors import KctlError, StatusError, UnreachableError
+from kctl.generating import FIELD_MANAGER, common_options, generated, send
 from kctl.manifests import Document
 from kctl.options import Command, command, option, switch
 from kctl.session import Session
-from kctl.writing import Writing, dry_run_option, field_manager_option, output_option, report, validate_option, writing
-
-FIELD_MANAGER = "kctl-create"
+from kctl.writing import Writing, dry_run_option, field_manager_option, output_option, validate_option, writing
 
 
 class CreateGroup(Command, click.Group):
@@ -24,6 +25,7 @@ class CreateGroup(Command, click.Group):
 @switch("-R", "--recursive", help="Read folders within folders too.")
 @option("-l", "--selector", default="", hidden=True, help="Accepted for kubectl's sake.")
 @switch("--save-config", help="Remember the manifest for a later apply.")
+@option("--raw", default="", help="Send the one file to this path, and print the answer as it comes.")
 @dry_run_option
 @validate_option
 @field_manager_option
@@ -35,6 +37,7 @@ def create(
     recursive: bool,
     selector: str,
     save_config: bool,
+    raw: str,
     dry_run: str,
     validate: str,
     field_manager: str,
@@ -46,6 +49,9 @@ def create(
     if not filename:
         raise click.UsageError("must specify one of -f and -k", ctx)
     session = ctx.ensure_object(Session)
+    if raw:
+        raw_request.send(session, "POST", raw, filename)
+        return
     how = writing(dry_run, validate, output, field_manager or FIELD_MANAGER)
     errors: list[KctlError] = []
     count = 0
@@ -64,41 +70,10 @@ def create(
 
 def _create_document(session: Session, document: Document, how: Writing, save_config: bool) -> None:
     target = targets.of_document(session, document)
-    body = applying.annotated(document.body) if save_config else document.body
     try:
-        _send(session, body, how)
+        send(session, document.body, how, save_config=save_config)
     except StatusError as error:
         raise error.while_doing(f"error when creating {target.place}") from error
-
-
-def _send(session: Session, body: dict[str, Any], how: Writing) -> None:
-    resource = session.discovery.for_kind(body["apiVersion"], body["kind"])
-    metadata = body.get("metadata") or {}
-    if resource.namespaced:
-        metadata = {**metadata, "namespace": session.namespace_of(metadata)}
-        body = {**body, "metadata": metadata}
-    if not how.pretending:
-        body = session.client.create(resource.path(metadata.get("namespace", "")), body, how.validating_query)
-    name = (body.get("metadata") or {}).get("name") or metadata.get("generateName", "")
-    report(session, how, body, f"{resource.label}/{name}", "created")
-
-
-def _generated(session: Session, body: dict[str, Any], common: dict[str, Any]) -> None:
-    manager = common["field_manager"] or FIELD_MANAGER
-    how = writing(common["dry_run"], common["validate"], common["output"], manager)
-    _send(session, applying.annotated(body) if common["save_config"] else body, how)
-
-
-def _common(function: Any) -> Any:
-    for decorate in (
-        switch("--save-config", help="Remember the object for a later apply."),
-        dry_run_option,
-        validate_option,
-        field_manager_option,
-        output_option,
-    ):
-        function = decorate(function)
-    return function
 
 
 def _sources(function: Any) -> Any:
@@ -113,29 +88,29 @@ def _sources(function: Any) -> Any:
 
 @command("namespace")
 @click.argument("name")
-@_common
+@common_options
 def create_namespace(session: Session, name: str, **common: Any) -> None:
     """Create a namespace."""
-    _generated(session, generators.namespace(name), common)
+    generated(session, generators.namespace(name), common)
 
 
 @command("serviceaccount")
 @click.argument("name")
-@_common
+@common_options
 def create_service_account(session: Session, name: str, **common: Any) -> None:
     """Create a service account."""
-    _generated(session, generators.service_account(name), common)
+    generated(session, generators.service_account(name), common)
 
 
 @command("configmap")
 @click.argument("name")
 @_sources
-@_common
+@common_options
 def create_config_map(
     session: Session, name: str, literals: tuple[str, ...], files: tuple[str, ...], env_files: tuple[str, ...], **common: Any
 ) -> None:
     """Create a ConfigMap from literals and files."""
-    _generated(session, generators.config_map(name, generators.entries(literals, files, env_files)), common)
+    generated(session, generators.config_map(name, generators.entries(literals, files, env_files)), common)
 
 
 @click.group("secret", context_settings={"help_option_names": ["-h", "--help"]})
@@ -145,9 +120,9 @@ def create_secret() -> None:
 
 @command("generic")
 @click.argument("name")
-@option("--type", "kind", default="Opaque", help="The Secret's type.")
+@option("--type", "kind", default="", help="The Secret's type; Opaque unless said.")
 @_sources
-@_common
+@common_options
 def create_generic_secret(
     session: Session,
     name: str,
@@ -158,7 +133,7 @@ def create_generic_secret(
     **common: Any,
 ) -> None:
     """Create a Secret from literals and files."""
-    _generated(session, generators.secret(name, generators.entries(literals, files, env_files), kind), common)
+    generated(session, generators.secret(name, generators.entries(literals, files, env_files), kind), common)
 
 
 @command("deployment")
@@ -167,12 +142,12 @@ def create_generic_secret(
 @option("--image", multiple=True, required=True, help="The image; several make several containers.")
 @option("-r", "--replicas", type=int, default=1, help="How many pods.")
 @option("--port", type=int, default=-1, help="The port that the containers listen on.")
-@_common
+@common_options
 def create_deployment(
     session: Session, name: str, words: tuple[str, ...], image: tuple[str, ...], replicas: int, port: int, **common: Any
 ) -> None:
     """Create a Deployment."""
-    _generated(session, generators.deployment(name, image, replicas, port, words), common)
+    generated(session, generators.deployment(name, image, replicas, port, words), common)
 
 
 @click.group("service", context_settings={"help_option_names": ["-h", "--help"]})
@@ -187,12 +162,12 @@ def _service_command(name: str, kind: str, text: str) -> click.Command:
     @option("--clusterip", default="", help="An address of your own; None for a headless Service.")
     @option("--node-port", type=int, default=0, help="The nodes' port.")
     @option("--external-name", default="", help="The name to point to.")
-    @_common
+    @common_options
     def made(
         session: Session, name: str, tcp: tuple[str, ...], clusterip: str, node_port: int, external_name: str, **common: Any
     ) -> None:
         body = generators.service(name, kind, tcp, cluster_ip=clusterip, node_port=node_port, external_name=external_name)
-        _generated(session, body, common)
+        generated(session, body, common)
 
     return made
 
@@ -206,6 +181,8 @@ for _name, _kind, _text in (
     create_service.add_command(_service_command(_name, _kind, _text))
 
 create_secret.add_command(create_generic_secret)
+create_secret.add_command(create_access.create_docker_registry_secret)
+create_secret.add_command(create_access.create_tls_secret)
 for _command, _names in (
     (create_namespace, ("namespace", "ns")),
     (create_service_account, ("serviceaccount", "sa")),
@@ -214,6 +191,16 @@ for _command, _names in (
     (create_deployment, ("deployment", "deploy")),
     (create_service, ("service", "svc")),
     (create_token, ("token",)),
+    (create_access.create_role, ("role",)),
+    (create_access.create_role_binding, ("rolebinding",)),
+    (create_access.create_cluster_role, ("clusterrole",)),
+    (create_access.create_cluster_role_binding, ("clusterrolebinding",)),
+    (create_policies.create_quota, ("quota", "resourcequota")),
+    (create_policies.create_budget, ("poddisruptionbudget", "pdb")),
+    (create_policies.create_priority_class, ("priorityclass", "pc")),
+    (create_workloads.create_job, ("job",)),
+    (create_workloads.create_cron_job, ("cronjob", "cj")),
+    (create_workloads.create_ingress, ("ingress", "ing")),
 ):
     for _alias in _names:
         create.add_command(_command, _alias)

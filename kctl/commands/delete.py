@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from kctl import raw as raw_request
 from kctl import targets, watching
 from kctl.durations import parse_duration
 from kctl.errors import KctlError, StatusError, WaitTimeoutError
@@ -52,6 +53,7 @@ class DeleteOptions:
 @option("--cascade", default="background", bare="background", help="Dependents: background, foreground or orphan.")
 @switch("--ignore-not-found", help="Say nothing about what does not exist.")
 @option("-o", "--output", default="", help="name")
+@option("--raw", default="", help="Send the request to this path, and print the answer as it comes.")
 @dry_run_option
 def delete(
     session: Session,
@@ -70,9 +72,13 @@ def delete(
     cascade: str,
     ignore_not_found: bool,
     output: str,
+    raw: str,
     dry_run: str,
 ) -> None:
     """Delete objects, by name, by selector or as manifests name them."""
+    if raw:
+        raw_request.send(session, "DELETE", raw, filename)
+        return
     if cascade not in _CASCADES:
         raise KctlError(f'invalid cascade value ({cascade}). Must be "background", "foreground", or "orphan"')
     if output not in ("", "name"):

@@ -72,7 +72,7 @@ def _items(session: Session, target: Target, selector: str) -> list[dict[str, An
 
 def _describe(session: Session, target: Target, item: dict[str, Any], show_events: bool) -> str:
     kind = target.resource.kind
-    found = _events(session, target, item) if show_events and kind not in _WITHOUT_EVENTS else []
+    found = None if not show_events else _events(session, target, item) if kind not in _WITHOUT_EVENTS else []
     around = Surroundings(session.clock.now(), found, _related(session, target, item))
     return describer_for(target.resource.group, kind)(item, around).text()
 

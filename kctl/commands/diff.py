@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from kctl import applying, differing, targets
-from kctl.commands.apply import FIELD_MANAGER, chooser
+from kctl.applicable import FIELD_MANAGER, SERVER_SIDE_FIELD_MANAGER, chooser, named
 from kctl.errors import KctlError, SilentError, StatusError
 from kctl.manifests import Document
 from kctl.options import command, option, switch
 from kctl.printers.documents import to_yaml, without_managed_fields
+from kctl.rest import APPLY_PATCH
 from kctl.session import Session
 
 FAILURE = 2
@@ -38,7 +39,9 @@ class DiffError(KctlError):
 @option("-f", "--filename", multiple=True, help="File, folder or - for standard input.")
 @switch("-R", "--recursive", help="Read folders within folders too.")
 @option("-l", "--selector", default="", help="Only objects with these labels.")
-@option("--field-manager", default=FIELD_MANAGER, help="The name under which the fields would be owned.")
+@switch("--server-side", help="Show what a server-side apply would change.")
+@switch("--force-conflicts", help="With --server-side: as if fields that others own were taken over.")
+@option("--field-manager", default="", help="The name under which the fields would be owned.")
 @switch("--show-managed-fields", help="Compare managedFields too.")
 @option("--concurrency", type=int, default=1, hidden=True, help="Accepted for kubectl's sake.")
 def diff(
@@ -46,6 +49,8 @@ def diff(
     filename: tuple[str, ...],
     recursive: bool,
     selector: str,
+    server_side: bool,
+    force_conflicts: bool,
     field_manager: str,
     show_managed_fields: bool,
     concurrency: int,
@@ -54,12 +59,19 @@ def diff(
     try:
         if not filename:
             raise KctlError("must specify one of -f and -k")
+        if force_conflicts and not server_side:
+            raise KctlError("--force-conflicts only works with --server-side")
+        manager = field_manager or (SERVER_SIDE_FIELD_MANAGER if server_side else FIELD_MANAGER)
+        query = {"dryRun": "All", "fieldManager": manager, "fieldValidation": "Strict"}
+        if server_side:
+            query["force"] = "true" if force_conflicts else "false"
+        states = _applied_states if server_side else _states
         words = differing.program(session.environment.get("KUBECTL_EXTERNAL_DIFF", ""))
         with tempfile.TemporaryDirectory(prefix="LIVE-") as live, tempfile.TemporaryDirectory(prefix="MERGED-") as merged:
             chosen = chooser(selector)
             for document in targets.read_documents(session, filename, recursive=recursive):
                 if chosen(document):
-                    before, after = _states(session, document, field_manager)
+                    before, after = states(session, document, query)
                     if not show_managed_fields:
                         before, after = before and without_managed_fields(before), without_managed_fields(after)
                     _write(before, after, Path(live), Path(merged))
@@ -70,13 +82,25 @@ def diff(
         raise SilentError(code)
 
 
-def _states(session: Session, document: Document, field_manager: str) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """The object as it is (None when it is not there), and as it would be."""
-    target = targets.of_document(session, document)
-    query = {"dryRun": "All", "fieldManager": field_manager, "fieldValidation": "Strict"}
-    body = document.body
-    if target.resource.namespaced:
-        body = {**body, "metadata": {**(body.get("metadata") or {}), "namespace": target.namespace}}
+States = tuple[dict[str, Any] | None, dict[str, Any]]
+"""The object as it is (None when it is not there), and as it would be."""
+
+
+def _applied_states(session: Session, document: Document, query: dict[str, str]) -> States:
+    """As the server itself applies."""
+    target, body = named(session, document)
+    try:
+        current = session.client.get(target.path)
+    except StatusError as error:
+        if not error.not_found:
+            raise
+        current = None
+    return current, session.client.patch(target.path, body, APPLY_PATCH, query)
+
+
+def _states(session: Session, document: Document, query: dict[str, str]) -> States:
+    """As `apply` does on this side."""
+    target, body = named(session, document)
     for remaining in reversed(range(CONFLICT_RETRIES)):
         try:
             current = session.client.get(target.path)

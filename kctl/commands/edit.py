@@ -29,7 +29,7 @@ SUBRESOURCES = ("resize", "scale", "status")
 @option("-f", "--filename", multiple=True, help="Objects that manifests name.")
 @switch("-R", "--recursive", help="Read folders within folders too.")
 @option("-l", "--selector", default="", hidden=True, help="Choose objects by labels.")
-@option("-o", "--output", default="yaml", type=click.Choice(["yaml", "json"]), help="Edit as yaml or json.")
+@option("-o", "--output", default=None, type=click.Choice(["yaml", "json"]), help="Edit, and show the result, as yaml or json.")
 @switch("--output-patch", help="Print the patch that is sent.")
 @option("--subresource", default="", help="Edit this part of the object: status, scale or resize.")
 @switch("--save-config", help="Remember the object for a later apply.")
@@ -42,7 +42,7 @@ def edit(
     filename: tuple[str, ...],
     recursive: bool,
     selector: str,
-    output: str,
+    output: str | None,
     output_patch: bool,
     subresource: str,
     save_config: bool,
@@ -64,8 +64,8 @@ def edit(
         ]
     if not show_managed_fields:
         found = [(target, without_managed_fields(obj)) for target, obj in found]
-    how = writing("none", validate, field_manager=field_manager)
-    _Editing(session, how, output, subresource, output_patch=output_patch, save_config=save_config).run(found)
+    how = writing("none", validate, output or "", field_manager=field_manager)
+    _Editing(session, how, output or "yaml", subresource, output_patch=output_patch, save_config=save_config).run(found)
 
 
 class _Editing:

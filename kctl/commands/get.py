@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from kctl import raw as raw_request
 from kctl import targets, watching
 from kctl.errors import KctlError, StatusError
 from kctl.options import command, option, switch
@@ -56,9 +57,27 @@ class GetOptions:
 @switch("--no-headers", help="Leave headers out.")
 @switch("--ignore-not-found", help="Say nothing about what does not exist.")
 @switch("--show-managed-fields", help="Keep managedFields in JSON and YAML.")
+@option("--template", default="", help="A Go template (with -o go-template), or the file it is in (-o go-template-file).")
+@option("--raw", default="", help="Ask for this path, and print the answer as it comes.")
 @option("--chunk-size", type=int, default=500, hidden=True, help="Accepted for kubectl's sake.")
-def get(session: Session, output: str, no_headers: bool, filename: tuple[str, ...], chunk_size: int, **given: Any) -> None:
+def get(
+    session: Session,
+    output: str,
+    no_headers: bool,
+    filename: tuple[str, ...],
+    template: str,
+    raw: str,
+    chunk_size: int,
+    **given: Any,
+) -> None:
     """List objects."""
+    if raw:
+        if filename or given["arguments"]:
+            raise KctlError("arguments may not be passed when --raw is specified")
+        raw_request.send(session, "GET", raw)
+        return
+    if template:
+        output = f"{output or 'go-template'}={template}"
     labels = tuple(label for each in given.pop("label_columns") for label in each.split(","))
     options = GetOptions(output=output_of(output), headers=not no_headers, filenames=filename, label_columns=labels, **given)
     found = _targets(session, options)
@@ -255,7 +274,8 @@ class _Watcher:
             printer = document_printer(self._options.output, managed_fields=self._options.show_managed_fields)
             separator = "---\n" if self._options.output.format == "yaml" else ""
             for item in items:
-                shown = {"type": event, "object": item} if self._options.output_watch_events else item
+                whole = self._options.output_watch_events and self._options.output.format != "name"
+                shown = {"type": event, "object": item} if whole else item
                 self._session.out.write(printer(shown) + separator)
         self._session.out.flush()
 

@@ -1,15 +1,16 @@
 """`kctl label` and `kctl annotate`: set, change and remove entries of metadata.labels and metadata.annotations."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import click
 
-from kctl import targets, watching
+from kctl import selection, targets, watching
 from kctl.errors import KctlError
 from kctl.options import command, option, switch
 from kctl.rest import MERGE_PATCH
+from kctl.selection import Selection
 from kctl.session import Session
 from kctl.targets import Target
 from kctl.writing import dry_run_option, output_option, report, writing
@@ -23,6 +24,7 @@ class Change:
 
     values: Mapping[str, str]
     removed: tuple[str, ...]
+    resource_version: str = ""
 
 
 def parse_changes(words: Sequence[str], what: str) -> Change:
@@ -61,6 +63,9 @@ def _shared_options(function: Any) -> Any:
         switch("-A", "--all-namespaces", help="In every namespace."),
         switch("--overwrite", help="Change values that are there already."),
         switch("--list", help="Show what each object has."),
+        option("--resource-version", default="", help="Only when the object has this version."),
+        switch("--local", help="Change the manifests' objects here; ask no server."),
+        option("--field-manager", default="", help="The name under which the fields are owned."),
         dry_run_option,
         output_option,
     ):
@@ -97,14 +102,23 @@ def _run(
     all_namespaces: bool,
     overwrite: bool,
     list: bool,
+    resource_version: str,
+    local: bool,
+    field_manager: str,
     dry_run: str,
     output: str,
 ) -> None:
-    how = writing(dry_run, output=output)
+    how = writing("client" if local else dry_run, output=output, field_manager=field_manager or "kctl")
     words, changes = split_arguments(arguments)
-    change = parse_changes(changes, what)
+    change = replace(parse_changes(changes, what), resource_version=resource_version)
     if not changes and not list:
         raise KctlError(f"at least one {what} update is required")
+    if local:
+        chosen = selection.choose(session, Selection(words, filename, recursive, local=True))
+        for each in chosen:
+            result, verb = _change(session, each.target, each.object, section, what, change, overwrite, how, done)
+            report(session, how, result, each.target.title, verb)
+        return
     if filename:
         documents = targets.read_documents(session, filename, recursive=recursive)
         found = [targets.of_document(session, document) for document in documents]
@@ -153,7 +167,8 @@ def _change(
     how: Any,
     done: str,
 ) -> tuple[Mapping[str, Any], str]:
-    present = item["metadata"].get(section) or {}
+    metadata = item.get("metadata") or {}
+    present = metadata.get(section) or {}
     if not overwrite:
         taken = [key for key, value in change.values.items() if key in present and present[key] != value]
         if taken:
@@ -166,6 +181,8 @@ def _change(
         return item, f"not {done}" if what == "label" else done
     verb = f"un{done}" if what == "label" and change.removed and not change.values else done
     if how.pretending:
-        return {**item, "metadata": {**item["metadata"], section: wanted}}, verb
-    patch = {"metadata": {section: {**change.values, **dict.fromkeys(change.removed)}}}
+        return {**item, "metadata": {**metadata, section: wanted}}, verb
+    patch: dict[str, Any] = {"metadata": {section: {**change.values, **dict.fromkeys(change.removed)}}}
+    if change.resource_version:
+        patch["metadata"]["resourceVersion"] = change.resource_version
     return session.client.patch(target.path, patch, MERGE_PATCH, how.query), verb

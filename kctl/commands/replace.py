@@ -3,6 +3,7 @@
 from typing import Any
 
 from kctl import applying, targets, watching
+from kctl import raw as raw_request
 from kctl.commands.delete import wait_until_gone
 from kctl.durations import parse_duration
 from kctl.errors import KctlError, StatusError, UnreachableError
@@ -25,6 +26,7 @@ _CASCADES = {"background": "Background", "foreground": "Foreground", "orphan": "
 @option("--timeout", default="0s", help="With --force: how long to wait for the deletion; 0 for five minutes.")
 @switch("--wait", help="Accepted for kubectl's sake: with --force it is always waited.")
 @switch("--save-config", help="Remember the manifest for a later apply.")
+@option("--raw", default="", help="Send the request to this path, and print the answer as it comes.")
 @option("--subresource", default="", help="Replace this part of the object: status or scale.")
 @option("--field-manager", default="kubectl-replace", help="The name under which the fields are owned.")
 @dry_run_option
@@ -40,6 +42,7 @@ def replace(
     timeout: str,
     wait: bool,
     save_config: bool,
+    raw: str,
     subresource: str,
     field_manager: str,
     dry_run: str,
@@ -49,6 +52,9 @@ def replace(
     """Replace objects by manifests, which must be complete."""
     if not filename:
         raise KctlError("must specify one of -f and -k")
+    if raw:
+        raw_request.send(session, "PUT", raw, filename)
+        return
     limit_s = parse_duration(timeout, "timeout")
     if not force:
         for given, name in ((grace_period >= 0, "grace-period"), (limit_s != 0, "timeout")):

@@ -228,7 +228,7 @@ def _change(
             errors.append(KctlError(f"{title} can't restart paused deployment (run rollout resume first)"))
             continue
         if (verb == "paused" and paused) or (verb == "resumed" and not paused):
-            errors.append(KctlError(f"{title} is already {'paused' if paused else 'not paused'}"))
+            errors.append(KctlError(f"{title} is {'already paused' if paused else 'not paused'}"))
             continue
         try:
             result = deployment if how.pretending else session.client.patch(target.path, patch, MERGE_PATCH, how.query)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from kctl import changing, selection, targets, templates
+from kctl import changing, generators_access, selection, targets, templates
 from kctl.errors import KctlError
 from kctl.exposing import pairs
 from kctl.options import command, group, option, switch
@@ -19,7 +19,7 @@ Changed = Callable[[Chosen], Mapping[str, Any]]
 
 @group("set")
 def set_group() -> None:
-    """Set parts of objects: image, env, resources, selector, serviceaccount."""
+    """Set parts of objects: image, env, resources, selector, serviceaccount, subject."""
 
 
 def _shared(function: Any) -> Any:
@@ -149,6 +149,34 @@ def set_service_account(session: Session, arguments: tuple[str, ...], **common: 
     _apply(session, chosen, "serviceaccount updated", common, _template_change(change), silent_when_equal=False)
 
 
+@command("subject")
+@_shared
+@option("--user", "users", multiple=True, help="A user to add.")
+@option("--group", "groups", multiple=True, help="A group to add.")
+@option("--serviceaccount", "accounts", multiple=True, help="NAMESPACE:NAME of a ServiceAccount to add.")
+def set_subject(
+    session: Session,
+    arguments: tuple[str, ...],
+    users: tuple[str, ...],
+    groups: tuple[str, ...],
+    accounts: tuple[str, ...],
+    **common: Any,
+) -> None:
+    """Add subjects to a RoleBinding or ClusterRoleBinding."""
+    if not (users or groups or accounts):
+        raise KctlError("you must specify at least one value of user, group or serviceaccount")
+    namespace = "" if common["local"] else session.namespace
+    added = generators_access.subjects(users, groups, accounts, namespace)
+
+    def change(each: Chosen) -> Mapping[str, Any]:
+        if not each.object["kind"].endswith("RoleBinding"):
+            raise KctlError("setting subjects is only supported for RoleBindings and ClusterRoleBindings")
+        present = each.object.get("subjects") or []
+        return {**each.object, "subjects": [*present, *(subject for subject in added if subject not in present)]}
+
+    _apply(session, _choose(session, arguments, common), "subjects updated", common, change, silent_when_equal=False)
+
+
 def _choose(session: Session, words: Any, common: Mapping[str, Any]) -> list[Chosen]:
     return selection.choose(
         session,
@@ -259,6 +287,7 @@ for _command, _names in (
     (set_resources, ("resources", "limits")),
     (set_selector, ("selector",)),
     (set_service_account, ("serviceaccount", "sa")),
+    (set_subject, ("subject",)),
 ):
     for _alias in _names:
         set_group.add_command(_command, _alias)

@@ -19,10 +19,13 @@ Plain = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a description needs beside the object: other objects that were fetched for it, by name of their part."""
+    """What a description needs beside the object: other objects that were fetched for it, by name of their part.
+
+    events: None when they are not to be shown.
+    """
 
     now: datetime
-    events: Sequence[Plain] = ()
+    events: Sequence[Plain] | None = ()
     related: Mapping[str, Sequence[Plain]] = field(default_factory=dict)
 
     def of(self, part: str) -> Sequence[Plain]:
@@ -82,7 +85,9 @@ def conditions(page: Page, listed: Sequence[Plain], columns: Sequence[tuple[str,
 
 
 def events(page: Page, around: Surroundings) -> None:
-    """The Events section, oldest first."""
+    """The Events section, oldest first; left out when events are not to be shown."""
+    if around.events is None:
+        return
     listed = sorted(around.events, key=lambda event: event_times(event)[1])
     if not page.section("Events", not listed):
         return

@@ -21,6 +21,8 @@ DOCUMENT_FORMATS = (
     "jsonpath-file",
     "custom-columns",
     "custom-columns-file",
+    "go-template",
+    "go-template-file",
 )
 
 Printer = Callable[[Mapping[str, Any]], str]
@@ -51,7 +53,9 @@ def output_of(text: str, *, tables: bool = True) -> Output:
             f'unable to match a printer suitable for the output format "{text}", '
             f"allowed formats are: {','.join(sorted(allowed))}"
         )
-    if name.startswith("jsonpath") and not argument:
+    if name in ("template", "templatefile"):
+        name = f"go-{name.replace('file', '-file')}"
+    if name.startswith(("jsonpath", "go-template")) and not argument:
         raise KctlError("template format specified but no template given")
     return Output(name, argument)
 
@@ -72,6 +76,8 @@ def document_printer(output: Output, *, managed_fields: bool = False) -> Printer
             return names
         case "jsonpath" | "jsonpath-file":
             return _jsonpath_printer(output, clean)
+        case "go-template" | "go-template-file":
+            return _go_template_printer(output, clean)
         case "jsonpath-as-json":
             return _jsonpath_json_printer(output, clean)
     raise KctlError(f"no printer for {output.format}")
@@ -118,6 +124,24 @@ def _jsonpath_printer(output: Output, clean: Callable[[Mapping[str, Any]], Mappi
             return jsonpath.render(template, clean(obj))
         except jsonpath.JsonPathError as error:
             raise KctlError(f'error executing jsonpath "{output.argument}": {error}') from error
+
+    return show
+
+
+def _go_template_printer(output: Output, clean: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Printer:
+    from kctl import gotemplate
+
+    text = read_argument_file(output.argument) if output.format == "go-template-file" else output.argument
+    try:
+        template = gotemplate.parse(text)
+    except gotemplate.TemplateError as error:
+        raise KctlError(f"error parsing template {text}, template: output: {error}") from error
+
+    def show(obj: Mapping[str, Any]) -> str:
+        try:
+            return template.render(clean(obj))
+        except gotemplate.TemplateError as error:
+            raise KctlError(f'error executing template "{text}": template: output: {error}') from error
 
     return show
 

@@ -181,6 +181,9 @@ async def _upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, h
         raise RuntimeFailureError(f"the runtime's streaming server refused: {status.decode(errors='replace')}")
 
 
+_INTERNAL = "Internal error occurred: "
+
+
 def parse_verdict(data: bytes) -> int:
     """The exit code in a v4 status; raises RuntimeFailureError for a failure that is no exit code."""
     try:
@@ -192,4 +195,5 @@ def parse_verdict(data: bytes) -> int:
     for cause in (status.get("details") or {}).get("causes") or []:
         if cause.get("reason") == "ExitCode" and str(cause.get("message", "")).isdigit():
             return int(cause["message"])
-    raise RuntimeFailureError(str(status.get("message", "the command failed")))
+    message = str(status.get("message", "the command failed"))
+    raise RuntimeFailureError(message.removeprefix(_INTERNAL))  # whoever tells of it says that in front, once

@@ -16,8 +16,10 @@ from types import FrameType
 import pytest
 
 from tests.support.cluster import NAME_PREFIX, LocalCluster, Namespace, remove_leftovers
+from tests.support.sweeping import TOOLS, Tool
 
 NAMESPACE_LENGTH_MAX = 40
+NAMESPACE_START = 22
 LOG_LINES_MAX = 60
 _SHOWN = pytest.StashKey[tuple[Namespace, dict[Path, int]]]()
 _QUIET = re.compile(r"\b(INFO|DEBUG)\b|level=(info|debug)|\"level\":\"(info|debug)\"")
@@ -52,10 +54,24 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
 @pytest.fixture
 def ns(request: pytest.FixtureRequest, cluster: LocalCluster) -> Iterator[Namespace]:
     """A namespace of the test's own."""
-    slug = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_"))[:NAMESPACE_LENGTH_MAX].strip("-")
+    slug = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_")).strip("-")
+    if len(slug) > NAMESPACE_LENGTH_MAX:  # the end tells the rows of a table apart
+        slug = f"{slug[:NAMESPACE_START].strip('-')}-{slug[NAMESPACE_START - NAMESPACE_LENGTH_MAX + 1 :].strip('-')}"
     with cluster.namespace(slug) as namespace:
         _show_in_reports(request.node, namespace)
         yield namespace
+
+
+@pytest.fixture(params=TOOLS)
+def tool(request: pytest.FixtureRequest, ns: Namespace) -> Tool:
+    """kubectl, then kctl, each in a namespace of its own."""
+    return Tool(request.param, ns.cluster, ns.name)
+
+
+@pytest.fixture
+def tools(ns: Namespace) -> tuple[Tool, ...]:
+    """Both programs in the same namespace: for what both should say of the same objects."""
+    return tuple(Tool(name, ns.cluster, ns.name) for name in TOOLS)
 
 
 @pytest.fixture(scope="session")

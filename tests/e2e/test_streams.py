@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
 import re
 import select
 import signal
 import socket
-import struct
 import subprocess
 import sys
-import termios
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.support.cluster import PROJECT, LocalCluster, Namespace
+from tests.support.cluster import LocalCluster, Namespace
 from tests.support.load import fetch
 from tests.support.manifests import deployment, pod, python, service, shell, sleeper, web_container
+from tests.support.terminals import TIMEOUT_S, background, environment, forwarded_port, terminal
 
 KUBECTL = Path("/var/cache/coxswain/kubectl-1.20/usr/bin/kubectl")
-TIMEOUT_S = 30.0
 ECHO_PORT = 7000
 ECHO = f"""
 import socket, threading
@@ -72,91 +68,12 @@ def program(request: pytest.FixtureRequest, shared: Namespace, monkeypatch: pyte
     return [*which, f"--kubeconfig={shared.cluster.kubeconfig}", f"--namespace={shared.name}"]
 
 
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(PROJECT)}
-
-
 def run(command: list[str], stdin: bytes = b"", *, code: int = 0) -> tuple[bytes, bytes]:
     result = subprocess.run(command, input=stdin, capture_output=True, timeout=TIMEOUT_S, env=environment(), check=False)
     assert result.returncode == code, (
         f"{command} ended with {result.returncode}: {result.stdout[-500:]!r} {result.stderr[-500:]!r}"
     )
     return result.stdout, result.stderr
-
-
-class Terminal:
-    """A program on a pseudo-terminal of its own."""
-
-    def __init__(self, command: list[str], columns: int, lines: int) -> None:
-        self.outer, inner = pty.openpty()
-        self.resize(columns, lines)
-        self.process = subprocess.Popen(
-            command, stdin=inner, stdout=inner, stderr=inner, env=environment(), start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        )  # fmt: skip
-        os.close(inner)
-        self.text = b""
-
-    def resize(self, columns: int, lines: int) -> None:
-        fcntl.ioctl(self.outer, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-
-    def write(self, text: str) -> None:
-        os.write(self.outer, text.encode())
-
-    def until(self, wanted: bytes) -> bytes:
-        """What came up to `wanted`, which is taken from the text."""
-        deadline = time.monotonic() + TIMEOUT_S
-        while wanted not in self.text:
-            ready, _, _ = select.select([self.outer], [], [], max(0.0, deadline - time.monotonic()))
-            assert ready, f"{wanted!r} did not come: {self.text!r}"
-            try:
-                data = os.read(self.outer, 65536)
-            except OSError:
-                data = b""
-            assert data, f"the program ended before {wanted!r} came: {self.text!r}"
-            self.text += data
-        before, _, self.text = self.text.partition(wanted)
-        return before + wanted
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        os.close(self.outer)
-
-
-@contextmanager
-def terminal(command: list[str], columns: int = 100, lines: int = 40) -> Iterator[Terminal]:
-    found = Terminal(command, columns, lines)
-    try:
-        yield found
-    finally:
-        found.close()
-
-
-@contextmanager
-def background(command: list[str]) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(command, text=True, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-        process.communicate()
-
-
-def forwarded_port(process: subprocess.Popen[str], remote: int) -> int:
-    """From the first line that tells of it."""
-    assert process.stdout is not None
-    while line := process.stdout.readline():
-        found = re.fullmatch(rf"Forwarding from 127\.0\.0\.1:(\d+) -> {remote}\n", line)
-        if found:
-            return int(found.group(1))
-    raise AssertionError(f"no port was forwarded: {process.communicate()}")
 
 
 # exec

@@ -329,8 +329,8 @@ def describe_pod(pod: Object) -> str:
 
 
 def documents(*manifests: Object | str) -> str:
-    """YAML text of several documents."""
-    return "\n---\n".join(each if isinstance(each, str) else json.dumps(each) for each in manifests)
+    """YAML text of several documents; the separator in front keeps older clients from taking them for JSON alone."""
+    return "".join(f"---\n{each if isinstance(each, str) else json.dumps(each)}\n" for each in manifests)
 
 
 def free_ports(count: int) -> list[int]:

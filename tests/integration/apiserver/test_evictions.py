@@ -83,6 +83,14 @@ async def test_a_budget_is_charged_until_it_refuses(rest: Any) -> None:
     assert (await evict(rest, "nobody")).status == 404
 
 
+@pytest.mark.parametrize(("version", "code"), [("policy/v1", 201), ("policy/v1beta1", 201), ("policy/v2", 400), ("v1", 400)])
+async def test_versions(rest: Any, version: str, code: int) -> None:
+    """Older clients send the version in which evictions came."""
+    await make_pod(rest, "a")
+    body = {"apiVersion": version, "kind": "Eviction", "metadata": {"name": "a"}}
+    assert (await rest("POST", f"{PODS}/a/eviction", body)).status == code
+
+
 async def test_a_fresh_budget_is_waited_for(rest: Any) -> None:
     await make_pod(rest, "a")
     await make_budget(rest)

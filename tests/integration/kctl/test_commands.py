@@ -195,6 +195,8 @@ def test_watch_prints_changes(kctl: Kctl, api: Any, namespace: str) -> None:
     thread.join()
     rows = [line.split()[:4] for line in result.out.splitlines()]
     assert rows == [["EVENT", "NAME", "READY", "STATUS"], ["ADDED", "p", "0/1", "Pending"], ["MODIFIED", "p", "0/1", "Running"]]
+    named = kctl("get", "po", "-n", namespace, "-w", "--output-watch-events", "-o", "name", "--request-timeout=0.2s")
+    assert named.out == "pod/p\n"  # as kubectl has it: a name has no room for what has happened
 
 
 def api_client(api: Any) -> Any:

@@ -76,7 +76,32 @@ def test_without_any_file() -> None:
     assert kubeconfig.connection(Flags(), {"HOME": "/nonexistent"}).server == kubeconfig.DEFAULT_SERVER
 
 
+def test_impersonation(tmp_path: Path) -> None:
+    text = """
+users: [{name: u, user: {as: robot, as-groups: [g, h], as-uid: "7", as-user-extra: {a/b: [x, y]}}}]
+contexts: [{name: c, context: {user: u}}]
+current-context: c
+"""
+    environment = {"KUBECONFIG": str(write(tmp_path / "x", text))}
+    assert kubeconfig.connection(Flags(), environment).impersonation == (
+        ("Impersonate-User", "robot"),
+        ("Impersonate-Group", "g"),
+        ("Impersonate-Group", "h"),
+        ("Impersonate-Uid", "7"),
+        ("Impersonate-Extra-a%2Fb", "x"),
+        ("Impersonate-Extra-a%2Fb", "y"),
+    )
+    flags = Flags(impersonate="jane", impersonate_groups=("i",), impersonate_extra=("k=v",))
+    assert kubeconfig.connection(flags, environment).impersonation == (
+        ("Impersonate-User", "jane"),
+        ("Impersonate-Group", "i"),
+        ("Impersonate-Extra-k", "v"),
+    )
+
+
 REFUSED = (
+    ("groups without a user", Flags(impersonate_groups=("g",)), "without impersonating a user"),
+    ("a strange extra", Flags(impersonate="u", impersonate_extra=("k",)), "expected KEY=VALUE"),
     ("unknown context", Flags(context="nope"), "context was not found for specified context: nope"),
     ("unknown cluster", Flags(cluster="nope"), 'cluster "nope" does not exist'),
     ("unknown user", Flags(user="nope"), 'auth info "nope" does not exist'),

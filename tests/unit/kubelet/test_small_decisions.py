@@ -9,6 +9,7 @@ import pytest
 
 from apimachinery import codec
 from apimachinery.kinds import ConfigMap, Node, Secret
+from kubelet.adapters.spdy import parse_verdict
 from kubelet.core import cgroups, images, logs, network, sandboxes, volumes
 from kubelet.core.backoff import Backoff, go_duration
 from kubelet.core.containers import security
@@ -16,6 +17,7 @@ from kubelet.core.environment import ConfigError, Sources
 from kubelet.core.model import ImageRecord
 from kubelet.core.tokens import TokenNeed
 from kubelet.core.usage import UsageMeter
+from kubelet.ports import RuntimeFailureError
 from proto.gen import cri_pb2 as cri
 from tests.support.pods import make_pod
 
@@ -352,3 +354,23 @@ def test_rates_from_counters() -> None:
     assert meter.rate("c", 600_000_000, 2 * 10**9 + 1) == 500_000_000
     meter.keep(set())
     assert meter.rate("c", 700_000_000, 3 * 10**9) == 0
+
+
+VERDICTS: tuple[tuple[str, dict[str, Any], int | str], ...] = (
+    ("success", {"status": "Success"}, 0),
+    ("an exit code", {"status": "Failure", "details": {"causes": [{"reason": "ExitCode", "message": "7"}]}}, 7),
+    ("a failure", {"status": "Failure", "message": "no such container"}, "no such container"),
+    ("one that says what it is", {"status": "Failure", "message": "Internal error occurred: no program"}, "no program"),
+    ("one without words", {"status": "Failure"}, "the command failed"),
+)
+
+
+@pytest.mark.parametrize(("status", "want"), [row[1:] for row in VERDICTS], ids=[row[0] for row in VERDICTS])
+def test_how_a_command_ended(status: dict[str, Any], want: int | str) -> None:
+    data = json.dumps(status).encode()
+    if isinstance(want, int):
+        assert parse_verdict(data) == want
+        return
+    with pytest.raises(RuntimeFailureError) as caught:
+        parse_verdict(data)
+    assert str(caught.value) == want
