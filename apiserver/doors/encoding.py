@@ -41,11 +41,10 @@ async def encoded(request: web.BaseRequest, response: web.StreamResponse) -> web
     if "yaml" in accept and response.content_type == JSON and _prefers_yaml(accept):
         response.body = await _yaml(response.body)
         response.content_type = YAML
-    if len(response.body) >= COMPRESSED_BYTES_MIN and "Content-Encoding" not in response.headers:
-        if _compresses(request):
-            response.headers.add("Vary", "Accept-Encoding")
-            response.body = await asyncio.to_thread(isal_zlib.compress, response.body, _LEVEL, _GZIP_WINDOW)
-            response.headers["Content-Encoding"] = "gzip"
+    if len(response.body) >= COMPRESSED_BYTES_MIN and "Content-Encoding" not in response.headers and _compresses(request):
+        response.headers.add("Vary", "Accept-Encoding")
+        response.body = await asyncio.to_thread(isal_zlib.compress, response.body, _LEVEL, _GZIP_WINDOW)
+        response.headers["Content-Encoding"] = "gzip"
     return response
 
 
