@@ -44,12 +44,18 @@ class Hub:
         self._asking: dict[Subscription, None] = {}
 
     def reset(self, position: int) -> None:
-        """Forget the history; the next change published comes after `position`."""
+        """Forget the history; the next change published comes after `position`.
+
+        Readers that still wait for what came before are told so: it will never be published.
+        """
         self._history.clear()
         self._history_size = 0
         self._history_bytes = 0
         self.position = position
         self.floor = position + 1
+        for subscriptions in self._by_prefix.values():
+            for subscription in subscriptions:
+                subscription.passed_over(position)
 
     def publish(self, changes: Sequence[Change], position: int) -> None:
         """Deliver whole revisions: everything up to `position` is now published."""
@@ -162,6 +168,13 @@ class Subscription:
         if len(self._queue) > self._hub.queue_limit or self._queue_bytes > QUEUE_BYTES_MAX:
             self._queue, self._queue_bytes = [], 0
             self._lagging = True
+
+    def passed_over(self, position: int) -> None:
+        """What came up to `position` is not to be had here any more; called by the hub only."""
+        if self._next <= position and not self._ended:
+            self._queue, self._queue_bytes = [], 0
+            self._lagging = True
+            self._wake()
 
     def wake_if_due(self, position: int) -> None:
         """Let the reader run when there is something for it; called by the hub only."""
