@@ -164,13 +164,17 @@ def equal(left: object, right: object, meter: Meter) -> bool:
 
 
 def _equal_lists(left: list[Any], right: list[Any], meter: Meter) -> bool:
-    meter.spend(1)
-    return len(left) == len(right) and all(equal(a, b, meter) for a, b in zip(left, right, strict=True))
+    if len(left) != len(right):
+        return False
+    meter.spend(1 + len(left))
+    return all(equal(a, b, meter) for a, b in zip(left, right, strict=True))
 
 
 def _equal_maps(left: dict[Any, Any], right: dict[Any, Any], meter: Meter) -> bool:
-    meter.spend(1)
-    return len(left) == len(right) and all(key in right and equal(value, right[key], meter) for key, value in left.items())
+    if len(left) != len(right):
+        return False
+    meter.spend(1 + len(left))
+    return all(key in right and equal(value, right[key], meter) for key, value in left.items())
 
 
 def _equal_optionals(left: Optional, right: Optional, meter: Meter) -> bool:

@@ -89,7 +89,7 @@ def _flatten(meter: Meter, elements: list[Any], depth: int = 1) -> list[Any]:
 
 
 def _range(meter: Meter, count: int) -> list[int]:
-    meter.touch(max(count, 0))
+    meter.spend(max(count, 0))
     return list(range(count))
 
 
