@@ -34,6 +34,7 @@ from apiserver.core.patching import parse_patch
 from apiserver.core.request import Document, Request
 from apiserver.registry.admission import Admission
 from apiserver.registry.current import Current
+from apiserver.registry.privileges import Privileges
 from apiserver.registry.quotas import Quotas
 from apiserver.registry.store import Drop, Leave, ObjectStore, Outcome, Put, Written
 from apiserver.registry.webhooks import NOBODY, Review, Webhooks
@@ -90,6 +91,7 @@ class Objects:
         reservations: Mapping[Resource, Reservations],
         quotas: Quotas,
         webhooks: Webhooks,
+        privileges: Privileges,
         *,
         clock: Clock,
         rng: random.Random,
@@ -101,6 +103,7 @@ class Objects:
         self._reservations = reservations
         self._quotas = quotas
         self._webhooks = webhooks
+        self._privileges = privileges
         self._clock = clock
         self._rng = rng
         self._event_ttl_s = event_ttl_s
@@ -139,6 +142,7 @@ class Objects:
         strategy.sign(obj, None, request.user, self._clock.now())
         _require_valid(resource, obj, strategy.validate(obj))
         self._admission.admit_valid(resource, obj, None)
+        self._privileges.admit(request, obj, None)
         return await self._store_new(request, obj, review, (*warnings, *strategy.warnings(obj)), generated=generated)
 
     async def update(self, request: Request) -> Document:
@@ -219,6 +223,7 @@ class Objects:
             except ApiError:
                 return Drop()  # what cannot be read can at least be removed
             meta.check_preconditions(resource, obj.metadata, uid=uid, resource_version=version)
+            self._privileges.admit_delete(request, obj)
             if admit is not None:
                 admit(obj)
             grace_s = self._strategies[resource].deletion_grace_seconds(obj, options.grace_period_s)
@@ -384,6 +389,7 @@ class Objects:
         _require_valid(resource, new, strategy.validate_update(new, old, subresource))
         if not subresource:
             self._admission.admit_valid(resource, new, old)
+        self._privileges.admit(request, new, old)
         if write.review.validates:
             await self._validated(new, old, write.review, owners)
         if deletion.is_released(new):
