@@ -27,7 +27,7 @@ from apiserver.adapters import GrpcNodes
 from apiserver.backends import HttpsBackends
 from apiserver.bootstrap import bootstrap
 from apiserver.cache import WatchCache
-from apiserver.chain import AllowAuthenticated, Api
+from apiserver.chain import Api
 from apiserver.config import ApiServerConfiguration, KubeletClientConfig, LimitsConfig, StorageConfig
 from apiserver.core.allocation import address_range, address_text, port_range
 from apiserver.core.indexing import index_for
@@ -43,11 +43,13 @@ from apiserver.ports import Backends, Nodes
 from apiserver.registry.admission import Admission
 from apiserver.registry.admission_policies import ValidatingPolicies
 from apiserver.registry.applying import Applies
+from apiserver.registry.authorizing import RoleAuthorizer
 from apiserver.registry.connecting import Connections
 from apiserver.registry.evictions import Evictions
 from apiserver.registry.mutating_policies import MutatingPolicies
 from apiserver.registry.objects import Objects
 from apiserver.registry.pods import Pods
+from apiserver.registry.privileges import Privileges
 from apiserver.registry.quotas import Quotas
 from apiserver.registry.reading import Reading
 from apiserver.registry.reviews import Reviews
@@ -130,9 +132,9 @@ class Assembly:
             network=settings.service_cidr,
             rng=rng,
         )
-        authorizer = AllowAuthenticated()
         reading = Reading(storage, self.caches, keys)
         store = ObjectStore(storage, keys, reading)
+        authorizer = RoleAuthorizer(reading)
         connections = Connections(store, nodes, clock, rng)
         self.backends = backends or HttpsBackends(connections.serving, nodes)
         self.webhooks = webhooks = Webhooks(
@@ -155,6 +157,7 @@ class Assembly:
             {SERVICES: self.allocator},
             Quotas(store, clock),
             webhooks,
+            Privileges(authorizer),
             clock=clock,
             rng=rng,
             event_ttl_s=settings.event_ttl_s,

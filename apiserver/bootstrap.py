@@ -1,14 +1,21 @@
-"""What must exist before anybody else can work: the cluster's own namespaces, the priority classes of its own pods, and the
-`kubernetes` Service with its endpoints.
+"""What must exist before anybody else can work: the cluster's own namespaces, the priority classes of its own pods, the default
+roles and who holds them, and the `kubernetes` Service with its endpoints.
 
 All of it goes through the handler chain as any request does, by the server's own user. What is there already is left as it
-is, but for the endpoints, which always name this server's address."""
+is, but for the endpoints, which always name this server's address, and for default roles and bindings that have lost something
+of what they need, unless their annotation `rbac.authorization.kubernetes.io/autoupdate` is "false"."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 
 from apimachinery import codec, errors
 from apimachinery.errors import ApiError
 from apimachinery.kinds import (
+    ClusterRole,
+    ClusterRoleBinding,
     EndpointAddress,
     Endpoints,
     EndpointSlice,
@@ -16,6 +23,8 @@ from apimachinery.kinds import (
     Namespace,
     ObjectMeta,
     PriorityClass,
+    Role,
+    RoleBinding,
     Service,
     ServicePort,
     ServiceSpec,
@@ -25,23 +34,36 @@ from apimachinery.kinds import (
 from apimachinery.kinds.object import Object
 from apimachinery.resources import TABLE
 from apiserver.chain import Api
+from apiserver.core import default_roles
 from apiserver.core.request import Document, Request, User, Verb
 from apiserver.strategy.scheduling import SYSTEM_CLASSES
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 SERVER = User("system:apiserver", ("system:masters",))
+AnyRole = TypeVar("AnyRole", Role, ClusterRole)
+AnyBinding = TypeVar("AnyBinding", RoleBinding, ClusterRoleBinding)
 _LABELS = {"component": "apiserver", "provider": "kubernetes"}
 
 
 async def bootstrap(api: Api, *, service_address: str, advertise_address: str, port: int) -> None:
     """Create what is missing; raises ApiError when the storage does not let it."""
-    for name in NAMESPACES:
-        await _ensure(api, Namespace(metadata=ObjectMeta(name=name)))
-    for priority in priority_classes():
-        await _ensure(api, priority)
-    await _ensure(api, kubernetes_service(service_address, port))
-    for obj in (kubernetes_endpoints(advertise_address, port), kubernetes_slice(advertise_address, port)):
-        await _ensure(api, obj, replace=True)
+    async with asyncio.TaskGroup() as group:  # the storage commits what comes together as one
+        for name in NAMESPACES:
+            group.create_task(_ensure(api, Namespace(metadata=ObjectMeta(name=name))))
+        for priority in priority_classes():
+            group.create_task(_ensure(api, priority))
+        for role in default_roles.cluster_roles():
+            group.create_task(_ensure(api, role, completed=_completed_role))
+        for binding in default_roles.cluster_role_bindings():
+            group.create_task(_ensure(api, binding, completed=_completed_binding))
+    async with asyncio.TaskGroup() as group:  # these need their namespace
+        for local_role in default_roles.roles():
+            group.create_task(_ensure(api, local_role, completed=_completed_role))
+        for local_binding in default_roles.role_bindings():
+            group.create_task(_ensure(api, local_binding, completed=_completed_binding))
+        group.create_task(_ensure(api, kubernetes_service(service_address, port)))
+        for obj in (kubernetes_endpoints(advertise_address, port), kubernetes_slice(advertise_address, port)):
+            group.create_task(_ensure(api, obj, completed=lambda _, wanted: wanted))
 
 
 def priority_classes() -> list[PriorityClass]:
@@ -92,7 +114,8 @@ def kubernetes_slice(address: str, port: int) -> EndpointSlice:
     )
 
 
-async def _ensure(api: Api, obj: Object, *, replace: bool = False) -> None:
+async def _ensure(api: Api, obj: Object, *, completed: "Completing | None" = None) -> None:
+    """Create an object that is missing; `completed` makes of one that is there and the wanted one what is to replace it."""
     meta = obj.metadata
     resource = TABLE.for_class(type(obj))
     request = Request(
@@ -110,5 +133,32 @@ async def _ensure(api: Api, obj: Object, *, replace: bool = False) -> None:
             if not errors.is_already_exists(lost):
                 raise  # another API server was faster: as good
         return
-    if replace and isinstance(found, Document):
-        await api.handle(msgspec.structs.replace(request, verb=Verb.UPDATE, body=codec.encode(obj)))
+    if completed is None or not isinstance(found, Document):
+        return
+    changed = completed(codec.decode(type(obj), found.body), obj)
+    if changed is None:
+        return
+    try:
+        await api.handle(msgspec.structs.replace(request, verb=Verb.UPDATE, body=codec.encode(changed)))
+    except ApiError as error:
+        if not errors.is_conflict(error):
+            raise  # else another API server does the same at this moment
+
+
+Completing = Callable[[Any, Any], Object | None]
+
+
+def _completed_role(found: AnyRole, wanted: AnyRole) -> AnyRole | None:
+    """A default role with the rules it lacks, None when it lacks none or wants to be left alone."""
+    if not default_roles.updates_itself(found.metadata):
+        return None
+    rules = default_roles.completed_rules(found.rules, wanted.rules)
+    return None if rules is None else msgspec.structs.replace(found, rules=rules)
+
+
+def _completed_binding(found: AnyBinding, wanted: AnyBinding) -> AnyBinding | None:
+    """The same for the subjects of a default binding."""
+    if not default_roles.updates_itself(found.metadata):
+        return None
+    subjects = default_roles.completed_subjects(found.subjects, wanted.subjects)
+    return None if subjects is None else msgspec.structs.replace(found, subjects=subjects)

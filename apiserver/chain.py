@@ -16,10 +16,8 @@ import msgspec
 from apimachinery import errors
 from apimachinery.clock import Clock
 from apimachinery.errors import ApiError
-from apimachinery.kinds import NonResourceRule, ResourceRule
 from apimachinery.resources import PODS, Resource
 from apiserver.core import forms, parameters
-from apiserver.core.access import Decision, Question, Rules
 from apiserver.core.paths import CONNECT_SUBRESOURCES, require_subresource
 from apiserver.core.request import (
     Answer,
@@ -52,27 +50,6 @@ BODY_BYTES_MAX = 3 << 20
 DELETES_AT_ONCE = 16
 
 T = TypeVar("T")
-
-
-class AllowAuthenticated:
-    """The authorizer until roles exist: whoever holds a certificate of the cluster's CA may do everything."""
-
-    def authorize(self, request: Request) -> None:
-        self.authorize_path(request.user, request.resource.path())
-
-    def authorize_path(self, user: User, path: str) -> None:
-        if not user.name:
-            raise errors.unauthorized()
-
-    def decide(self, question: Question) -> Decision:
-        return Decision(allowed=bool(question.user.name))
-
-    def rules(self, user: User, namespace: str) -> Rules:
-        everything = ["*"]
-        return Rules(
-            (ResourceRule(verbs=everything, api_groups=everything, resources=everything),),
-            (NonResourceRule(verbs=everything, non_resource_urls=everything),),
-        )
 
 
 class Api:

@@ -17,7 +17,7 @@ class Authorizer(Protocol):
         """Return when it is allowed; raises ApiError (403) when not."""
         ...
 
-    def authorize_path(self, user: User, path: str) -> None:
+    def authorize_path(self, user: User, path: str, verb: str = "get") -> None:
         """The same for a path that names no resource (/version, /metrics); raises ApiError (403)."""
         ...
 

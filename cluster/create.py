@@ -35,7 +35,7 @@ from cluster.paths import ClusterPaths
 from cluster.progress import Progress, Stage
 from cluster.readiness import Access, follow_nodes
 from cluster.record import ClusterRecord, write_record
-from cluster.spec import ClusterSpec, validate
+from cluster.spec import ClusterSpec, role_labels, validate
 
 CREATE_TIMEOUT_S = 180.0
 LOG_TAIL_LINES = 25
@@ -236,7 +236,8 @@ class _Creation:
             events.put((name, ready))
 
         access = self._access(record)
-        _background("nodes", lambda: follow_nodes(access, on_node, done.is_set))
+        labels = {node.name: role_labels(node) for node in self._spec.nodes()}
+        _background("nodes", lambda: follow_nodes(access, on_node, done.is_set, labels))
 
     def _next_event(
         self,

@@ -1,6 +1,7 @@
 """Whether the cluster's nodes are Ready, asked over the API's REST door with the administrator's certificate.
 
-A list, then a watch from its revision: no polling. Only what is needed of a Node is read, as plain JSON.
+A list, then a watch from its revision: no polling. Only what is needed of a Node is read, as plain JSON. Labels that a node
+must not give itself, such as its role, are put on it here, before it counts as Ready.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ import http.client
 import json
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 RETRY_S = 0.1
@@ -41,12 +43,23 @@ def ready_condition(node: dict[str, Any]) -> bool:
     return any(condition.get("type") == "Ready" and condition.get("status") == "True" for condition in conditions)
 
 
-def follow_nodes(access: Access, on_node: Callable[[str, bool], None], stopped: Callable[[], bool]) -> None:
-    """Call `on_node(name, ready)` for each node and each change until `stopped`; outages are waited out."""
+def follow_nodes(
+    access: Access,
+    on_node: Callable[[str, bool], None],
+    stopped: Callable[[], bool],
+    labels: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+) -> None:
+    """Call `on_node(name, ready)` for each node and each change until `stopped`; outages are waited out.
+
+    labels: those that nodes are given when they lack them, by the nodes' names.
+    """
     while not stopped():
         try:
             for node in _nodes(access, stopped):
-                on_node(str(node["metadata"]["name"]), ready_condition(node))
+                name = str(node["metadata"]["name"])
+                if missing := missing_labels(node, labels.get(name, {})):
+                    _label(access, name, missing)
+                on_node(name, ready_condition(node))
         except (OSError, http.client.HTTPException, ValueError, KeyError):
             # The API server restarts or does not serve yet; whoever waits for the nodes has a deadline and its log.
             time.sleep(RETRY_S)
@@ -65,6 +78,26 @@ def _nodes(access: Access, stopped: Callable[[], bool]) -> Iterator[dict[str, An
                 return
             if event["type"] in {"ADDED", "MODIFIED"}:
                 yield event["object"]
+    finally:
+        connection.close()
+
+
+def missing_labels(node: dict[str, Any], wanted: Mapping[str, str]) -> dict[str, str]:
+    """Those of the wanted labels that a Node lacks, or has with another value."""
+    present = node["metadata"].get("labels") or {}
+    return {key: value for key, value in wanted.items() if present.get(key) != value}
+
+
+def _label(access: Access, name: str, labels: Mapping[str, str]) -> None:
+    connection = access.connect()
+    try:
+        patch = json.dumps({"metadata": {"labels": dict(labels)}})
+        headers = {"Accept": "application/json", "Content-Type": "application/merge-patch+json"}
+        connection.request("PATCH", f"{NODES_PATH}/{name}", patch, headers)
+        response = connection.getresponse()
+        response.read()
+        if response.status != http.client.OK:
+            raise http.client.HTTPException(f"PATCH {NODES_PATH}/{name}: {response.status}")
     finally:
         connection.close()
 

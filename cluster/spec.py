@@ -114,14 +114,16 @@ class ClusterSpec(msgspec.Struct, frozen=True, rename="camel"):
 
 def node_labels(node: NodeSpec) -> dict[str, str]:
     """Labels `node` registers with (Kubernetes' well-known labels)."""
-    labels = {
+    return {
         "kubernetes.io/hostname": node.name,
         "kubernetes.io/os": "linux",
         "kubernetes.io/arch": machine_architecture(),
     }
-    if node.role is Role.CONTROL_PLANE:
-        labels[CONTROL_PLANE_LABEL] = ""
-    return labels
+
+
+def role_labels(node: NodeSpec) -> dict[str, str]:
+    """Labels that `node` is given by whoever sets up the cluster: it may not call itself a control plane."""
+    return {CONTROL_PLANE_LABEL: ""} if node.role is Role.CONTROL_PLANE else {}
 
 
 def machine_architecture() -> str:

@@ -19,6 +19,7 @@ from component_base import notify, run
 from component_base.connection import new_client, new_elector
 from component_base.health import HealthServer
 from component_base.tasks import forever
+from controller_manager.cluster_role_aggregation.controller import ClusterRoleAggregationController
 from controller_manager.config import ControllerManagerConfiguration
 from controller_manager.deployment.controller import DeploymentController
 from controller_manager.disruption.controller import DisruptionController
@@ -104,6 +105,7 @@ def build_controllers(config: ControllerManagerConfiguration, context: Context) 
         NamespaceController(context),
         ServiceAccountController(context),
         ResourceQuotaController(context),
+        ClusterRoleAggregationController(context),
     ]
     if config.root_ca_file:
         controllers.append(RootCaController(context, certificate=Path(config.root_ca_file).read_text()))

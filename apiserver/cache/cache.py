@@ -91,6 +91,11 @@ class WatchCache:
         return self._state.revision
 
     @property
+    def changes(self) -> int:
+        """A number that differs whenever the objects do."""
+        return self._state.changes
+
+    @property
     def watcher_count(self) -> int:
         """How many watchers there are."""
         return len(self._dispatcher)

@@ -63,11 +63,15 @@ class _Shelf:
 
 
 class State:
-    """The objects under `prefix` as of `revision`; the changes after `floor` are remembered."""
+    """The objects under `prefix` as of `revision`; the changes after `floor` are remembered.
+
+    `changes` grows whenever the objects become others, and only then: what is derived from them is good as long as it stays.
+    """
 
     def __init__(self, prefix: bytes, index: Index, *, history_limit: int, history_bytes_max: int) -> None:
         self.revision = 0
         self.floor = 0
+        self.changes = 0
         self._prefix = prefix
         self._index = index
         self._history_limit = history_limit
@@ -86,12 +90,14 @@ class State:
         self._history.clear()
         self._history_bytes = 0
         self._whole = None
+        self.changes += 1
         self.revision = self.floor = revision
 
     def apply(self, changes: Iterable[Change], revision: int) -> Sequence[Transition]:
         """Take over changes in order; afterwards the state is that of `revision`."""
         transitions = [self._take(change) for change in changes]
         if transitions:
+            self.changes += 1
             self._whole = None
             self._history.extend(transitions)
             self._history_bytes += sum([len(transition.either.data) for transition in transitions])

@@ -33,6 +33,10 @@ class Reader(Protocol):
         """All that the cache holds now of a namespace, or of all (""); may be behind."""
         ...
 
+    def changes(self, resource: Resource) -> int:
+        """A number that differs whenever what the cache holds of a resource does: what was derived from it is then stale."""
+        ...
+
     async def read(self, resource: Resource, namespace: str, name: str) -> Current | None:
         """What the storage holds, linearizably."""
         ...

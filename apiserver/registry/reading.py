@@ -47,6 +47,10 @@ class Reading:
         """See `current.Reader.view`."""
         return [Current(entry.key, entry.data, entry.revision) for entry in self._caches[resource].view(namespace)]
 
+    def changes(self, resource: Resource) -> int:
+        """See `current.Reader.changes`."""
+        return self._caches[resource].changes
+
     async def read(self, resource: Resource, namespace: str, name: str) -> Current | None:
         """See `current.Reader.read`."""
         try:

@@ -9,6 +9,7 @@ from apiclient.client import Client
 from apiclient.informer import Informer, index_by_owner
 from apimachinery.clock import Clock
 from apimachinery.kinds import (
+    ClusterRole,
     ConfigMap,
     Deployment,
     Endpoints,
@@ -73,6 +74,7 @@ class Informers:
     pod_disruption_budgets: Informer[PodDisruptionBudget]
     persistent_volume_claims: Informer[PersistentVolumeClaim]
     resource_quotas: Informer[ResourceQuota]
+    cluster_roles: Informer[ClusterRole]
 
     def all(self) -> tuple[Informer[Object], ...]:
         return tuple(getattr(self, name) for name in self.__dataclass_fields__)
@@ -98,6 +100,7 @@ def build_informers(client: Client, rng: random.Random) -> Informers:
         pod_disruption_budgets=Informer(client, PodDisruptionBudget, rng=rng),
         persistent_volume_claims=Informer(client, PersistentVolumeClaim, rng=rng),
         resource_quotas=Informer(client, ResourceQuota, rng=rng),
+        cluster_roles=Informer(client, ClusterRole, rng=rng),
     )
 
 

@@ -30,6 +30,9 @@ import base64, http.server, json, ssl
 class Webhooks(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def log_message(self, *words):
+        pass
+
     def do_POST(self):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["request"]
         path = self.path.partition("?")[0]

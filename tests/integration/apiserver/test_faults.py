@@ -141,7 +141,7 @@ async def test_everything_runs_in_virtual_time(assembly: Assembly) -> None:
     await asyncio.sleep(3600)
     await client.create(config_map("a"))
     resource = assembly.table.for_class(ConfigMap)
-    user = User("someone")
+    user = User("someone", ("system:masters",))
     answer = await assembly.api.handle(Request(verb=Verb.GET, resource=resource, user=user, namespace="default", name="a"))
     assert isinstance(answer, Document)
     assert b'"name":"a"' in answer.body

@@ -20,19 +20,38 @@ GET_PODS = {"verb": "get", "resource": "pods", "namespace": "default"}
 
 
 async def test_what_somebody_may_do(rest: Any) -> None:
-    for path, spec in (
-        ("/subjectaccessreviews", {"user": "jane", "resourceAttributes": GET_PODS}),
-        ("/subjectaccessreviews", {"groups": ["dev"], "user": "j", "nonResourceAttributes": {"path": "/x", "verb": "get"}}),
-        ("/selfsubjectaccessreviews", {"resourceAttributes": GET_PODS}),
-        ("/namespaces/default/localsubjectaccessreviews", {"user": "jane", "resourceAttributes": GET_PODS}),
+    """The asker is of system:masters, jane views one namespace, and of the others nobody has heard."""
+    binding = {
+        "metadata": {"name": "viewers"},
+        "roleRef": {"kind": "ClusterRole", "name": "system:aggregate-to-view", "apiGroup": "rbac.authorization.k8s.io"},
+        "subjects": [{"kind": "User", "name": "jane", "apiGroup": "rbac.authorization.k8s.io"}],
+    }
+    bindings = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings"
+    assert (await rest("POST", bindings, binding)).status == 201
+    why = 'RBAC: allowed by RoleBinding "viewers/default" of ClusterRole "system:aggregate-to-view" to User "jane"'
+    for path, spec, status in (
+        ("/subjectaccessreviews", {"user": "jane", "resourceAttributes": GET_PODS}, {"allowed": True, "reason": why}),
+        (
+            "/subjectaccessreviews",
+            {"user": "jane", "resourceAttributes": {**GET_PODS, "namespace": "kube-system"}},
+            {"allowed": False},
+        ),
+        ("/subjectaccessreviews", {"groups": ["dev"], "user": "j", "resourceAttributes": GET_PODS}, {"allowed": False}),
+        (
+            "/subjectaccessreviews",
+            {"groups": ["system:masters"], "user": "j", "nonResourceAttributes": {"path": "/x", "verb": "get"}},
+            {"allowed": True},
+        ),
+        ("/selfsubjectaccessreviews", {"resourceAttributes": GET_PODS}, {"allowed": True}),
+        (
+            "/namespaces/default/localsubjectaccessreviews",
+            {"user": "jane", "resourceAttributes": GET_PODS},
+            {"allowed": True, "reason": why},
+        ),
     ):
         answer = await rest("POST", AUTHORIZATION + path, {"spec": spec})
-        assert (answer.status, answer.body["status"]) == (201, {"allowed": True}), answer.body
+        assert (answer.status, answer.body["status"]) == (201, status), answer.body
         assert answer.body["spec"] == spec
-    denied = await rest(
-        "POST", AUTHORIZATION + "/subjectaccessreviews", {"spec": {"groups": ["x"], "resourceAttributes": GET_PODS}}
-    )
-    assert denied.body["status"] == {"allowed": False}
     rules = await rest("POST", AUTHORIZATION + "/selfsubjectrulesreviews", {"spec": {"namespace": "default"}})
     everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
     assert rules.body["status"]["resourceRules"] == [everything]

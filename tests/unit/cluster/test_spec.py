@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from cluster.errors import ClusterError
-from cluster.spec import ClusterSpec, Publish, Role, node_labels, parse_publish, validate
+from cluster.spec import ClusterSpec, Publish, Role, node_labels, parse_publish, role_labels, validate
 
 
 def test_nodes_are_named_and_addressed_in_order() -> None:
@@ -30,9 +30,10 @@ def test_a_control_plane_takes_pods_only_without_workers() -> None:
 
 def test_labels() -> None:
     control_plane, worker = ClusterSpec(name="a", workers=1).nodes()
-    assert node_labels(control_plane)["node-role.kubernetes.io/control-plane"] == ""
+    assert role_labels(control_plane) == {"node-role.kubernetes.io/control-plane": ""}
+    assert role_labels(worker) == {}
     assert node_labels(worker)["kubernetes.io/hostname"] == "a-worker"
-    assert "node-role.kubernetes.io/control-plane" not in node_labels(worker)
+    assert "node-role.kubernetes.io/control-plane" not in node_labels(control_plane), "the node itself may not set it"
 
 
 @dataclass(frozen=True)

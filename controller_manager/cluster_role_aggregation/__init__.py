@@ -1,0 +1,1 @@
+"""Puts ClusterRoles together from those that their aggregation rule selects."""
