@@ -48,6 +48,7 @@ from apiserver.registry.connecting import Connections
 from apiserver.registry.evictions import Evictions
 from apiserver.registry.mutating_policies import MutatingPolicies
 from apiserver.registry.objects import Objects
+from apiserver.registry.parameter_access import ParameterAccess
 from apiserver.registry.pods import Pods
 from apiserver.registry.privileges import Privileges
 from apiserver.registry.quotas import Quotas
@@ -157,7 +158,7 @@ class Assembly:
             {SERVICES: self.allocator},
             Quotas(store, clock),
             webhooks,
-            Privileges(authorizer),
+            Privileges(authorizer, ParameterAccess(table, reading, authorizer.decide)),
             clock=clock,
             rng=rng,
             event_ttl_s=settings.event_ttl_s,
