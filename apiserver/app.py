@@ -62,6 +62,7 @@ from apiserver.registry.connecting import Connections
 from apiserver.registry.evictions import Evictions
 from apiserver.registry.mutating_policies import MutatingPolicies
 from apiserver.registry.objects import Objects
+from apiserver.registry.parameter_access import ParameterAccess
 from apiserver.registry.pods import Pods
 from apiserver.registry.privileges import Privileges
 from apiserver.registry.quotas import Quotas
@@ -181,7 +182,7 @@ class Assembly:
             Admission(reading, settings.default_toleration_s, Accounts(reading, rng) if settings.tokens else None),
             {SERVICES: self.allocator},
             Quotas(store, clock),
-            Privileges(authorizer),
+            Privileges(authorizer, ParameterAccess(table, reading, authorizer.decide)),
             webhooks,
             clock=clock,
             rng=rng,

@@ -34,7 +34,7 @@ class Overload:
 
     def call(self, meter: Meter, arguments: Sequence[Any]) -> Any:
         if self.linear:
-            meter.touch(sum(len(each) for each in arguments if type(each) in (str, list, bytes, dict)))
+            meter.touch(sum(len(each) for each in arguments if isinstance(each, str | list | bytes | dict)))
         return self.body(meter, *arguments) if self.metered else self.body(*arguments)
 
 

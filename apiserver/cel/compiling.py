@@ -3,7 +3,7 @@
 Source: the language definition of the Common Expression Language, "Gradual Type Checking" and "Evaluation".
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from apiserver.cel import calls, operators, syntax, types, values
@@ -11,11 +11,19 @@ from apiserver.cel.calls import Function, Library
 from apiserver.cel.code import METER, MISSING, Code, Frame, Run
 from apiserver.cel.errors import BudgetError, CompileError, EvaluationError
 from apiserver.cel.escaping import unescape
+from apiserver.cel.library.regexes import compiled
+from apiserver.cel.library.times import parse_duration, parse_timestamp
 from apiserver.cel.macros import MACROS, QUALIFIED_MACROS
 from apiserver.cel.types import Type
 from apiserver.cel.values import Optional, Structure, TypeValue, no_overload
 
 TREE_DEPTH_MAX = 220
+LITERAL_CHECKS: Mapping[str, Callable[[str], object]] = {
+    "matches": compiled,
+    "find": compiled,
+    "duration": parse_duration,
+    "timestamp": parse_timestamp,
+}
 _TYPE_NAMES = ("bool", "int", "uint", "double", "string", "bytes", "list", "map", "null_type", "type", "optional_type")
 _TYPE_VALUES = {name: TypeValue(name) for name in (*_TYPE_NAMES, types.DURATION.name, types.TIMESTAMP.name)}
 
@@ -204,6 +212,7 @@ class Compiler:
         fitting = function.fitting(kinds)
         if not fitting:
             raise self.error(calls.call_message(name, kinds, method=method), node)
+        self._check_literal(node, name, arguments)
         runs = tuple(each.run for each in given)
         chosen = function
         cost = 2 + sum(each.cost for each in given)
@@ -212,6 +221,15 @@ class Compiler:
             types.join(each.result for each in fitting),
             cost,
         )
+
+    def _check_literal(self, node: syntax.Call, name: str, arguments: Sequence[syntax.Node]) -> None:
+        """A pattern, time or span that is written out is wrong at once, and not when it is met."""
+        last = arguments[-1] if arguments else None
+        if name in LITERAL_CHECKS and isinstance(last, syntax.Literal) and isinstance(last.value, str):
+            try:
+                LITERAL_CHECKS[name](last.value)
+            except EvaluationError as error:
+                raise self.error(f"invalid {name} argument: {error}", last) from error
 
     def _unary(self, node: syntax.Unary) -> Code:
         operand = self.compile(node.operand)

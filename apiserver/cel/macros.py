@@ -24,13 +24,13 @@ Macro = Callable[["Compiler", syntax.Call], Code]
 
 
 def _single(value: Any) -> Iterable[tuple[Any, ...]]:
-    if type(value) is list or type(value) is dict:
+    if isinstance(value, list | dict):
         return ((each,) for each in value)
     raise no_overload()
 
 
 def _paired(value: Any) -> Iterable[tuple[Any, ...]]:
-    if type(value) is list:
+    if isinstance(value, list):
         return enumerate(value)
     if type(value) is dict:
         return value.items()

@@ -12,7 +12,7 @@ from apiserver.cel import types, values
 from apiserver.cel.budget import Meter
 from apiserver.cel.errors import EvaluationError
 from apiserver.cel.types import Type
-from apiserver.cel.values import Duration, Optional, Timestamp, Uint, checked_int, checked_uint, no_overload
+from apiserver.cel.values import Duration, KeyedList, Optional, SetList, Timestamp, Uint, checked_int, checked_uint, no_overload
 
 Operation = Callable[[Any, Any, Meter], Any]
 
@@ -20,6 +20,11 @@ Operation = Callable[[Any, Any, Meter], Any]
 def _joined(left: Any, right: Any, meter: Meter) -> Any:
     meter.touch(len(left) + len(right))
     return left + right
+
+
+def _joined_by_schema(left: SetList | KeyedList, right: list[Any], meter: Meter) -> list[Any]:
+    meter.touch(len(left) + len(right))
+    return left.joined(right, meter)
 
 
 def _divided(left: int, right: int) -> int:
@@ -48,6 +53,9 @@ _ADD: dict[tuple[type, type], Operation] = {
     (str, str): _joined,
     (bytes, bytes): _joined,
     (list, list): _joined,
+    **{(list, each): _joined for each in (SetList, KeyedList)},
+    **{(SetList, each): _joined_by_schema for each in (list, SetList, KeyedList)},
+    **{(KeyedList, each): _joined_by_schema for each in (list, SetList, KeyedList)},
     (Duration, Duration): lambda a, b, _: Duration(a.nanoseconds + b.nanoseconds),
     (Timestamp, Duration): lambda a, b, _: Timestamp(a.nanoseconds + b.nanoseconds),
     (Duration, Timestamp): lambda a, b, _: Timestamp(a.nanoseconds + b.nanoseconds),
@@ -95,7 +103,7 @@ def _compared(holds: Callable[[int], bool]) -> Operation:
 
 
 def _in(left: Any, right: Any, meter: Meter) -> bool:
-    if type(right) is list:
+    if isinstance(right, list):
         return values.contains(right, left, meter)
     if type(right) is dict:
         return type(left) in (str, int, bool, float, Uint) and left in right
@@ -164,7 +172,7 @@ def select_optional(value: Any, field: str, unescaped: str) -> Optional:
 
 def index(value: Any, key: Any) -> Any:
     """`value[key]`; raises EvaluationError."""
-    if type(value) is list:
+    if isinstance(value, list):
         position = _position(key)
         if not 0 <= position < len(value):
             raise EvaluationError(f"index out of bounds: {position}")
@@ -186,7 +194,7 @@ def index_optional(value: Any, key: Any) -> Optional:
     """`value[?key]`; raises EvaluationError."""
     if type(value) is Optional:
         return index_optional(value.content, key) if value.present else value
-    if type(value) is list:
+    if isinstance(value, list):
         found = 0 <= _position(key) < len(value)
     elif type(value) is dict:
         found = type(key) in (str, int, bool, float, Uint) and key in value

@@ -1,7 +1,7 @@
 """Values and types by an OpenAPI schema, for rules about custom resources.
 
-JSON does not tell an integer from a number that happens to be whole, nor a date from a text; a schema does. `typed` turns plain
-JSON into the values that its schema means, `type_of` a schema into the type that rules are checked against.
+JSON does not tell an integer from a number that happens to be whole, a date from a text, nor a set from a list; a schema does.
+`typed` turns plain JSON into the values that its schema means, `type_of` a schema into the type that rules are checked against.
 
 Source: the Kubernetes page "Extend the Kubernetes API with CustomResourceDefinitions", "Validation rules", its table of types.
 """
@@ -15,6 +15,7 @@ from apiserver.cel import types
 from apiserver.cel.errors import EvaluationError
 from apiserver.cel.library.times import parse_duration, parse_timestamp
 from apiserver.cel.types import Type
+from apiserver.cel.values import KeyedList, SetList
 
 Schema = Mapping[str, Any]
 _ROOT_FIELDS = {
@@ -41,8 +42,7 @@ def typed(value: Any, schema: Schema) -> Any:
     if isinstance(value, dict):
         return _typed_map(value, schema)
     if isinstance(value, list):
-        items = schema.get("items")
-        return [typed(each, items) for each in value] if items else value
+        return _typed_list(value, schema)
     if schema.get("x-kubernetes-int-or-string"):
         return value
     kind = schema.get("type")
@@ -56,6 +56,17 @@ def typed(value: Any, schema: Schema) -> Any:
         except (EvaluationError, binascii.Error, ValueError):
             return value
     return value
+
+
+def _typed_list(value: list[Any], schema: Schema) -> list[Any]:
+    items = schema.get("items")
+    elements = [typed(each, items) for each in value] if items else value
+    match schema.get("x-kubernetes-list-type"):
+        case "set":
+            return SetList(elements)
+        case "map":
+            return KeyedList(elements, tuple(schema.get("x-kubernetes-list-map-keys") or ()))
+    return elements
 
 
 def _typed_map(value: dict[str, Any], schema: Schema) -> dict[str, Any]:

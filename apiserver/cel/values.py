@@ -26,6 +26,50 @@ class Uint(int):
     __slots__ = ()
 
 
+class SetList(list[Any]):
+    """A list whose elements have no order and stand in it once, as its schema says (listType `set`)."""
+
+    __slots__ = ()
+
+    def joined(self, other: list[Any], meter: Meter) -> list[Any]:
+        """`self + other`: what is not there yet comes to the end."""
+        result = SetList(self)
+        for each in other:
+            if not contains(result, each, meter):
+                result.append(each)
+        return result
+
+    def equals(self, other: list[Any], meter: Meter) -> bool:
+        return len(self) == len(other) and all(contains(other, each, meter) for each in self)
+
+
+class KeyedList(list[Any]):
+    """A list whose elements have no order but keys, as its schema says (listType `map`)."""
+
+    __slots__ = ("keys",)
+
+    def __init__(self, elements: Iterable[Any], keys: tuple[str, ...]) -> None:
+        super().__init__(elements)
+        self.keys = keys
+
+    def joined(self, other: list[Any], meter: Meter) -> list[Any]:
+        """`self + other`: elements of `other` take the place of those with their keys, or come to the end."""
+        meter.spend(len(self) + len(other))
+        merged = {self._key(each): each for each in self} | {self._key(each): each for each in other}
+        return KeyedList(merged.values(), self.keys)
+
+    def equals(self, other: list[Any], meter: Meter) -> bool:
+        meter.spend(len(self) + len(other))
+        there = {self._key(each): each for each in other}
+        return len(self) == len(other) and all(
+            (key := self._key(each)) in there and equal(each, there[key], meter) for each in self
+        )
+
+    def _key(self, element: Any) -> tuple[str, ...]:
+        found = element if isinstance(element, dict) else {}
+        return tuple(repr(found.get(key)) for key in self.keys)
+
+
 class Opaque:
     """A value of a type of its own; subclasses are frozen dataclasses, equal when their fields are."""
 
@@ -124,6 +168,8 @@ _KINDS: dict[type, str] = {
     Uint: "uint",
     bytes: "bytes",
     list: "list",
+    SetList: "list",
+    KeyedList: "list",
     dict: "map",
     type(None): "null_type",
 }
@@ -148,10 +194,10 @@ def is_number(value: object) -> bool:
 def equal(left: object, right: object, meter: Meter) -> bool:
     """Whether two values are the same; numbers are compared by value, whatever their types. Pays for what it looks at."""
     kind = type(left)
+    if isinstance(left, list):
+        return isinstance(right, list) and _equal_lists(left, right, meter)
     if kind is not type(right):
         return is_number(left) and is_number(right) and left == right
-    if kind is list:
-        return _equal_lists(left, right, meter)  # type: ignore[arg-type]
     if kind is dict:
         return _equal_maps(left, right, meter)  # type: ignore[arg-type]
     if kind is Optional:
@@ -164,13 +210,21 @@ def equal(left: object, right: object, meter: Meter) -> bool:
 
 
 def _equal_lists(left: list[Any], right: list[Any], meter: Meter) -> bool:
-    meter.spend(1)
-    return len(left) == len(right) and all(equal(a, b, meter) for a, b in zip(left, right, strict=True))
+    if isinstance(left, SetList | KeyedList):
+        return left.equals(right, meter)
+    if isinstance(right, SetList | KeyedList):
+        return right.equals(left, meter)
+    if len(left) != len(right):
+        return False
+    meter.spend(1 + len(left))
+    return all(equal(a, b, meter) for a, b in zip(left, right, strict=True))
 
 
 def _equal_maps(left: dict[Any, Any], right: dict[Any, Any], meter: Meter) -> bool:
-    meter.spend(1)
-    return len(left) == len(right) and all(key in right and equal(value, right[key], meter) for key, value in left.items())
+    if len(left) != len(right):
+        return False
+    meter.spend(1 + len(left))
+    return all(key in right and equal(value, right[key], meter) for key, value in left.items())
 
 
 def _equal_optionals(left: Optional, right: Optional, meter: Meter) -> bool:
@@ -183,7 +237,7 @@ def _equal_structures(left: Structure, right: Structure, meter: Meter) -> bool:
 
 def contains(elements: Iterable[object], wanted: object, meter: Meter) -> bool:
     """Whether a list holds a value."""
-    if type(elements) is list and type(wanted) is str:
+    if isinstance(elements, list) and type(wanted) is str:
         meter.touch(len(elements) + len(wanted))
         return wanted in elements
     for each in elements:

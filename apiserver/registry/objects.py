@@ -34,6 +34,7 @@ from apiserver.core.patching import parse_patch
 from apiserver.core.request import Document, Request
 from apiserver.registry.admission import Admission
 from apiserver.registry.current import Current
+from apiserver.registry.mutating import mutated, mutated_new, validated
 from apiserver.registry.privileges import Privileges
 from apiserver.registry.quotas import Quotas
 from apiserver.registry.store import Drop, Leave, ObjectStore, Outcome, Put, Written
@@ -137,7 +138,8 @@ class Objects:
         await self._admission.admit_create(resource, obj)  # what it adds is complete, and nobody's
         review = self._webhooks.begin(request, CREATE, name="" if generated else obj.metadata.name)
         if review.mutates:
-            obj, generated = await self._mutated_new(request, obj, review, generated=generated)
+            again = partial(self._admission.admit_create, resource)
+            obj, generated = await mutated_new(request, obj, review, strategy.default, again, generated=generated)
         strategy.prepare_create(obj)
         strategy.sign(obj, None, request.user, self._clock.now())
         _require_valid(resource, obj, strategy.validate(obj))
@@ -245,34 +247,6 @@ class Objects:
 
         written = await self.change(request, decide, review, dry_run=options.dry_run)
         return _deleted(resource, request.name, written)
-
-    async def _mutated_new(self, request: Request, obj: Object, review: Review, *, generated: bool) -> tuple[Object, bool]:
-        """A new object as the mutating webhooks have made it, and whether its name is still one that was made up.
-
-        They see no name that was made up, and may give one.
-        """
-        resource, made_up = request.resource, obj.metadata
-        strategy = self._strategies[resource]
-        name = made_up.name
-        if generated:
-            made_up.name = ""
-
-        def settle(changed: Object) -> None:
-            wanted = changed.metadata
-            wanted.uid, wanted.creation_timestamp = made_up.uid, made_up.creation_timestamp
-            wanted.managed_fields = apply.starting_managers(made_up.managed_fields, wanted.managed_fields or None)
-            naming.settle_name(wanted, "" if generated else name)
-            naming.settle_namespace(resource, wanted, request.namespace)
-            strategy.default(changed)
-
-        async def again(changed: Object) -> None:
-            await self._admission.admit_create(resource, changed)
-
-        obj = await review.mutate(obj, None, settle=settle, again=again)
-        if obj.metadata.name:
-            return obj, False
-        obj.metadata.name = name
-        return obj, generated
 
     async def _store_new(
         self, request: Request, obj: Object, review: Review, warnings: tuple[str, ...], *, generated: bool
@@ -386,7 +360,7 @@ class Objects:
         if owners is None:
             owners = ownership.updated(request, new, old, given, self.now())
         if write.review.mutates:
-            new, owners = await self._mutated(request, new, old, write.review, owners)
+            new, owners = await mutated(request, new, old, owners, write.review, strategy, self._clock.now())
         guards: tuple[port.Guard, ...] = ()
         if write.reservation is not None and not subresource:
             guards = await write.reservation.prepare(new, old, dry_run=request.options.dry_run)
@@ -394,7 +368,7 @@ class Objects:
         told = await self._admission.admit_valid(resource, new, old, subresource)
         self._privileges.admit(request, new, old)
         if write.review.validates:
-            await self._validated(new, old, write.review, owners)
+            await validated(new, old, owners, write.review)
         if deletion.is_released(new):
             return Drop(new)
         if (settled or owners is before) and codec.encode(new) == current.data:
@@ -403,35 +377,6 @@ class Objects:
                 return Leave()  # it need not be noted that nobody was known to own what nobody applied now
         new.metadata.managed_fields = owners
         return Put(new, guards, told)
-
-    async def _mutated(
-        self, request: Request, new: Object, old: Object, review: Review, owners: list[ManagedFieldsEntry]
-    ) -> tuple[Object, list[ManagedFieldsEntry]]:
-        """A changed object as the mutating webhooks have made it, and its managers: theirs, if they are sound."""
-        resource, before = request.resource, new.metadata.managed_fields
-        strategy = self._strategies[resource]
-        new.metadata.managed_fields = owners
-
-        def settle(changed: Object) -> None:
-            naming.settle_name(changed.metadata, request.name)
-            naming.settle_namespace(resource, changed.metadata, request.namespace)
-            changed.metadata.resource_version = old.metadata.resource_version
-            changed.metadata.managed_fields = apply.starting_managers(owners, changed.metadata.managed_fields or None)
-            strategy.default(changed)
-            strategy.prepare_update(changed, old, request.subresource)
-            strategy.sign(changed, old, request.user, self._clock.now())
-
-        changed = await review.mutate(new, old, settle=settle)
-        if changed is not new and changed.metadata.managed_fields != owners:
-            owners = changed.metadata.managed_fields
-        changed.metadata.managed_fields = before
-        return changed, owners
-
-    async def _validated(self, new: Object, old: Object, review: Review, owners: list[ManagedFieldsEntry]) -> None:
-        """Have the validating webhooks judge an object as it would be stored."""
-        before, new.metadata.managed_fields = new.metadata.managed_fields, owners
-        await review.validate(new, old)
-        new.metadata.managed_fields = before
 
     def _decode_new(self, request: Request) -> tuple[Object, tuple[str, ...]]:
         """The new object in a body, as it is to be stored; a form may ask more of new objects than the stored one does."""

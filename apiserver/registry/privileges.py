@@ -2,6 +2,7 @@
 
 - Granting: who creates or changes a role holds all of its rules already, or may `escalate` it; who binds one, likewise, or may
   `bind` it.
+- Parameters of admission policies: see `parameter_access`.
 - NodeRestriction: see `core.node_restriction`.
 
 Asked of valid objects, once for every state that would be stored; nobody of system:masters is asked anything.
@@ -20,8 +21,10 @@ from apiserver.core import node_access, node_restriction, rbac
 from apiserver.core.access import Decision, Question
 from apiserver.core.default_roles import MASTERS
 from apiserver.core.request import Request, User
+from apiserver.registry.parameter_access import ParameterAccess
 
 SHOWN_MAX = 20
+POLICY_GROUP = "admissionregistration.k8s.io"
 EVERYTHING = (
     PolicyRule(verbs=["*"], api_groups=["*"], resources=["*"]),
     PolicyRule(verbs=["*"], non_resource_urls=["*"]),
@@ -45,8 +48,9 @@ class Holdings(Protocol):
 class Privileges:
     """Asked by the write verbs."""
 
-    def __init__(self, holdings: Holdings) -> None:
+    def __init__(self, holdings: Holdings, parameters: ParameterAccess) -> None:
         self._holdings = holdings
+        self._parameters = parameters
 
     def admit(self, request: Request, new: Object, old: Object | None) -> None:
         """Raises ApiError (403) for what this user may not make of `old`, or create."""
@@ -60,6 +64,8 @@ class Privileges:
                 self._admit_role(request, new, old)
             case RoleBinding() | ClusterRoleBinding():
                 self._admit_binding(request, new, old)
+            case _ if request.resource.group == POLICY_GROUP:
+                _refuse(request, new, self._parameters.lacking(user, new, old))
 
     def admit_delete(self, request: Request, obj: Object) -> None:
         """Raises ApiError (403) for what this user may not delete."""

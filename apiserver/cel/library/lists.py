@@ -81,7 +81,7 @@ def _flatten(meter: Meter, elements: list[Any], depth: int = 1) -> list[Any]:
     flat: list[Any] = []
     for each in elements:
         meter.spend(1)
-        if type(each) is list and depth > 0:
+        if isinstance(each, list) and depth > 0:
             flat.extend(_flatten(meter, each, depth - 1))
         else:
             flat.append(each)
@@ -89,7 +89,7 @@ def _flatten(meter: Meter, elements: list[Any], depth: int = 1) -> list[Any]:
 
 
 def _range(meter: Meter, count: int) -> list[int]:
-    meter.touch(max(count, 0))
+    meter.spend(max(count, 0))
     return list(range(count))
 
 

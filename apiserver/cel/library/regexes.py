@@ -15,10 +15,13 @@ from apiserver.cel.errors import EvaluationError
 
 PATTERN_CHARACTERS_MAX = 10_000
 _PATTERN_CHARACTERS_PER_STEP = 4
+CALL_COST, MATCH_COST = 20, 5
+"""In steps: a pattern may have to be compiled, and every match becomes a value."""
 
 
 @lru_cache(maxsize=256)
-def _compiled(pattern: str) -> Any:
+def compiled(pattern: str) -> Any:
+    """Raises EvaluationError for what is no pattern."""
     options = re2.Options()
     options.log_errors = False
     try:
@@ -31,18 +34,10 @@ def _compiled(pattern: str) -> Any:
         raise EvaluationError(f"error parsing regexp: {shown}") from error
 
 
-def check(pattern: str) -> str | None:
-    """What is wrong with a pattern."""
-    try:
-        _compiled(pattern)
-    except EvaluationError as error:
-        return str(error)
-    return None
-
-
 def _paid(meter: Meter, text: str, pattern: str) -> Any:
+    meter.spend(CALL_COST)
     meter.touch((1 + len(text)) * (1 + len(pattern) // _PATTERN_CHARACTERS_PER_STEP))
-    return _compiled(pattern)
+    return compiled(pattern)
 
 
 def matches(meter: Meter, text: str, pattern: str) -> bool:
@@ -59,7 +54,7 @@ def _find_all(meter: Meter, text: str, pattern: str, limit: int = -1) -> list[st
     if limit == 0:
         return found
     for each in _paid(meter, text, pattern).finditer(text):
-        meter.spend(1)
+        meter.spend(MATCH_COST)
         found.append(str(each.group(0)))
         if len(found) == limit:
             break

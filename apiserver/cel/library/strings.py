@@ -64,7 +64,9 @@ def _replace(meter: Meter, text: str, old: str, new: str, count: int = -1) -> st
     return text.replace(old, new, times)
 
 
-def _split(text: str, separator: str, limit: int = -1) -> list[str]:
+def _split(meter: Meter, text: str, separator: str, limit: int = -1) -> list[str]:
+    meter.touch(len(text) + len(separator))
+    meter.spend(text.count(separator) if limit < 0 else max(0, min(limit, len(text))))
     if limit == 0:
         return []
     if not separator:
@@ -114,8 +116,8 @@ def declare(library: Library) -> None:
     _linear(library, "substring", "string", "int", "int", result="string")(_substring)
     library.method("replace", "string", "string", "string", result="string", metered=True)(_replace)
     library.method("replace", "string", "string", "string", "int", result="string", metered=True)(_replace)
-    _linear(library, "split", "string", "string", result="list<string>")(_split)
-    _linear(library, "split", "string", "string", "int", result="list<string>")(_split)
+    library.method("split", "string", "string", result="list<string>", metered=True)(_split)
+    library.method("split", "string", "string", "int", result="list<string>", metered=True)(_split)
     library.method("join", "list", result="string", metered=True)(_join)
     library.method("join", "list", "string", result="string", metered=True)(_join)
     library.method("format", "string", "list", result="string", metered=True)(format_string)

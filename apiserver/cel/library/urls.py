@@ -6,6 +6,7 @@ Source: the Kubernetes page "Common Expression Language in Kubernetes", "Kuberne
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
+from apiserver.cel.budget import Meter
 from apiserver.cel.calls import Library
 from apiserver.cel.errors import EvaluationError
 from apiserver.cel.values import Opaque
@@ -59,7 +60,8 @@ def _port(value: UrlValue) -> str:
     return "" if value.parts.port is None else str(value.parts.port)
 
 
-def _query(value: UrlValue) -> dict[str, list[str]]:
+def _query(meter: Meter, value: UrlValue) -> dict[str, list[str]]:
+    meter.spend(len(value.parts.query))
     return parse_qs(value.parts.query, keep_blank_values=True, max_num_fields=1000)
 
 
@@ -75,4 +77,4 @@ def declare(library: Library) -> None:
     library.method("getHostname", _URL, result="string")(_hostname)
     library.method("getPort", _URL, result="string")(_port)
     library.method("getEscapedPath", _URL, result="string")(_path)
-    library.method("getQuery", _URL, result="map<list<string>>")(_query)
+    library.method("getQuery", _URL, result="map<list<string>>", metered=True)(_query)

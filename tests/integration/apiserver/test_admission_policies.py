@@ -12,8 +12,11 @@ import pytest
 from apiserver.app import Settings
 from apiserver.storage.etcd import EtcdStorage
 from tests.integration.apiserver.conftest import Rest
+from tests.integration.apiserver.test_authorization import RBAC, allowed, as_user, binding, role, rule
 from tests.support.apiserver import RunningServer, real_api_server
 from tests.support.etcd import Etcd
+
+__all__ = ["as_user"]
 
 GROUP = "/apis/admissionregistration.k8s.io/v1"
 POLICIES, BINDINGS = f"{GROUP}/validatingadmissionpolicies", f"{GROUP}/validatingadmissionpolicybindings"
@@ -358,3 +361,38 @@ async def test_the_kinds_are_kept_whole(rest: Rest) -> None:
         'ValidatingAdmissionPolicy.admissionregistration.k8s.io "p" is invalid: spec.validations[0].expression: '
         'Invalid value: "object.x +": compilation failed: ERROR: <input>:1:11: Syntax error'
     )
+
+
+async def test_authors_can_read_what_they_make_parameters_of(rest: Rest, as_user: Any) -> None:
+    """Else they could read it by way of messages."""
+    rules = [rule("create update", "*", "admissionregistration.k8s.io"), rule("get list", "configmaps")]
+    assert (await rest("POST", f"{RBAC}/clusterroles", role("author", *rules))).status == 201
+    assert (await rest("POST", f"{RBAC}/clusterrolebindings", binding("author", "ClusterRole", "author", "jane"))).status == 201
+    jane = as_user("jane")
+    spec = {"matchConstraints": {"resourceRules": [ON_MAPS]}, "validations": [{"expression": "params == null"}]}
+
+    async def write(kind: str, name: str, spec: dict[str, Any]) -> Any:
+        return await jane("POST", f"{GROUP}/{kind}", {"metadata": {"name": name}, "spec": spec})
+
+    about = {"apiVersion": "v1", "kind": "ConfigMap"}
+    await allowed(lambda: write("validatingadmissionpolicies", "mine", {**spec, "paramKind": about}), 201)
+    about = {"apiVersion": "v1", "kind": "Secret"}
+    status, body = await write("validatingadmissionpolicies", "p", {**spec, "paramKind": about})
+    assert status == 403
+    assert body["message"].endswith(
+        'user jane must have "get" permission on all objects of the referenced paramKind (kind=Secret, apiVersion=v1)'
+    )
+    assert (await rest("POST", POLICIES, {"metadata": {"name": "p"}, "spec": {**spec, "paramKind": about}})).status == 201
+    for kind, verb, reference in (
+        ("validatingadmissionpolicybindings", "get", {"name": "s"}),
+        ("validatingadmissionpolicybindings", "list", {"selector": {}}),
+    ):
+        bound = {
+            "policyName": "p",
+            "paramRef": {**reference, "parameterNotFoundAction": "Allow"},
+            "validationActions": ["Warn"],
+        }
+        status, body = await write(kind, "b", bound)
+        assert status == 403
+        assert body["message"].endswith(f'user jane does not have "{verb}" permission on the object referenced by paramRef')
+        assert (await write(kind, f"mine-{verb}", {**bound, "policyName": "mine"}))[0] == 201

@@ -194,6 +194,9 @@ REFUSED = (
     ("Object{spec: 1}", "undeclared reference to 'Object'"),
     ("variables.b == 1", "undefined field 'b'"),
     ("variables.a + 'x'", "'_+_' applied to '(int, string)'"),
+    ("'a'.matches('(')", "invalid matches argument: error parsing regexp"),
+    ("duration('1 day')", "invalid duration argument"),
+    ("timestamp('now')", "invalid timestamp argument"),
     ("1 in 1", "'@in' applied to '(int, int)'"),
     ("(" * 70 + "1" + ")" * 70, "expression recursion limit exceeded"),
     ("1" + " + 1" * 300, "expression recursion limit exceeded"),
@@ -329,6 +332,8 @@ ENDLESS = (
     Hostile("joining", "n.map(x, object.text).map(x, x + x + x).join(object.text)"),
     Hostile("ranges", "lists.range(9223372036854775807).size() > 0"),
     Hostile("patterns", "n.all(x, object.text.matches('(x+x+)+y') || true)"),
+    Hostile("comparing lists", "n.all(x, n == n)"),
+    Hostile("splitting", "n.all(x, object.text.split('').size() > 0)"),
     Hostile("an error does not hide the budget", "n.all(x, n.all(y, n.all(z, 1 / 0 > 0))) || true"),
 )
 

@@ -115,3 +115,42 @@ def test_the_authorizer_is_asked_what_the_expression_says() -> None:
     many = f"[{', '.join(['0'] * (CALL_LIMIT // CHECK_COST + 1))}].all(x, authorizer.path('/').check('get').allowed())"
     with pytest.raises(cel.BudgetError):
         cel.compile(many, {"authorizer"}).evaluate(values)
+
+
+LISTS: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "plain": {"type": "array", "items": {"type": "integer"}},
+        "set": {"type": "array", "items": {"type": "integer"}, "x-kubernetes-list-type": "set"},
+        "keyed": {
+            "type": "array",
+            "items": {"type": "object", "properties": {"name": {"type": "string"}, "n": {"type": "integer"}}},
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["name"],
+        },
+    },
+}
+ONE = {"plain": [1, 2], "set": [1, 2], "keyed": [{"name": "a", "n": 1}, {"name": "b", "n": 2}]}
+OTHER = {"plain": [2, 1], "set": [2, 1], "keyed": [{"name": "b", "n": 2}, {"name": "a", "n": 1}]}
+LIST_RULES = (
+    "self.plain != oldSelf.plain",
+    "self.set == oldSelf.set",
+    "self.keyed == oldSelf.keyed",
+    "self == {'plain': [1, 2], 'set': [2, 1], 'keyed': oldSelf.keyed}",
+    "self.set == [2, 1] && [2, 1] == self.set && self.set != [1, 3] && self.set != [1]",
+    "self.keyed != [{'name': 'a', 'n': 1}, {'name': 'b', 'n': 3}]",
+    "self.keyed != [{'name': 'a', 'n': 1}, {'name': 'c', 'n': 2}]",
+    "self.set + [2, 3] == [1, 2, 3]",
+    "(self.keyed + [{'name': 'b', 'n': 5}, {'name': 'c', 'n': 6}]).map(e, e.n) == [1, 5, 6]",
+    "self.plain + self.set == [1, 2, 1, 2]",
+    "self.set.all(e, e in oldSelf.set) && self.set[0] == 1 && self.set.size() == 2 && self.set.sum() == 3",
+    "self.keyed.exists(e, e.name == 'b') && self.keyed.filter(e, e.n > 1).size() == 1",
+    "type(self.set) == list && self.set in [[2, 1]]",
+)
+
+
+@pytest.mark.parametrize("rule", LIST_RULES)
+def test_lists_are_what_their_schema_says(rule: str) -> None:
+    kind = type_of(LISTS)
+    program = cel.compile(rule.replace("self == {", "dyn(self) == {"), {"self": kind, "oldSelf": kind})
+    assert program.evaluate({"self": typed(ONE, LISTS), "oldSelf": typed(OTHER, LISTS)}) is True
