@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from apiserver.cache.errors import TooSlow
 from apiserver.cache.events import Entry, EventBatch, Transition
 from apiserver.cache.selection import Selection
 from apiserver.cache.watchers import (
@@ -25,13 +26,14 @@ MANY = SMALL_AUDIENCE + 40
 class Scene:
     """A dispatcher with watchers of everything, and changes at revisions 1, 2, 3, ..."""
 
-    def __init__(self, watchers: int) -> None:
+    def __init__(self, watchers: int, queue_events_max: int = 8_192) -> None:
         self.dispatcher = Dispatcher()
         self.revision = 0
+        self._limit = QueueLimit(queue_events_max, 1 << 20)
         self.watchers = [self.join() for _ in range(watchers)]
 
     def join(self) -> Watcher:
-        watcher = Watcher(self.dispatcher, Selection(), QueueLimit(8_192, 1 << 20))
+        watcher = Watcher(self.dispatcher, Selection(), self._limit)
         self.dispatcher.add(watcher)
         return watcher
 
@@ -125,3 +127,15 @@ async def test_an_audience_that_has_gone_is_told_nothing() -> None:
     late = scene.join()
     scene.change()
     assert revisions(await anext(late)) == [2]
+
+
+async def test_who_joins_an_audience_that_is_cut_off_by_that_is_told_all_the_same() -> None:
+    scene = Scene(MANY, queue_events_max=1)
+    scene.change()
+    await asyncio.sleep(1)
+    scene.change()
+    late = scene.join()
+    with pytest.raises(TooSlow):
+        await anext(scene.watchers[0])
+    scene.change()
+    assert revisions(await anext(late)) == [3]
