@@ -161,13 +161,14 @@ class Dispatcher:
     def add(self, watcher: Watcher) -> None:
         """Let a watcher have what comes from now on."""
         selection = watcher.selection
+        if (earlier := self._audiences.get(selection)) is not None:
+            self._flush(earlier)  # which may be more than any of them can take, and the end of this audience
         audience = self._audiences.get(selection)
         if audience is None:
             audience = self._audiences[selection] = _Audience(selection)
             self._shelf(selection)[audience] = None
             if selection.exact is not None:
                 self._exact_fields[selection.exact[0]] += 1
-        self._flush(audience)
         audience.members[watcher] = None
 
     def remove(self, watcher: Watcher) -> None:

@@ -112,3 +112,21 @@ def test_a_map_selects_exactly_its_supersets(wanted: dict[str, str], present: di
     assert selector.matches(present) == (wanted.items() <= present.items())
     assert selector.matches({**present, **wanted})
     assert labels.parse(str(selector)) == selector
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        ("a=b", ("a", "b")),
+        ("a in (b)", ("a", "b")),
+        ("x,!y,a==b,c=d", ("a", "b")),
+        ("a=", ("a", "")),
+        ("", None),
+        ("a", None),
+        ("a!=b", None),
+        ("a in (b,c)", None),
+        ("a notin (b)", None),
+    ],
+)
+def test_the_one_value_that_a_label_must_have(text: str, want: tuple[str, str] | None) -> None:
+    assert labels.parse(text).exact() == want
