@@ -31,20 +31,20 @@ def owned_by(owner: Object, manifest: Object) -> Object:
 
 
 def test_custom_resources_are_a_kind_like_any_other(ns: Namespace, crontabs: None) -> None:
-    assert ns.kctl("apply", "-f", "-", stdin=json.dumps(crontab("mine"))).out == f"crontab.{GROUP}/mine created\n"
+    assert ns.kctl("apply", "-f", "-", stdin=json.dumps(crontab("mine"))).stdout == f"crontab.{GROUP}/mine created\n"
     refused = ns.kctl("apply", "-f", "-", stdin=json.dumps(crontab("bad", replicas="many")), check=False)
-    assert 'spec.replicas in body must be of type integer: "string"' in refused.err, refused
-    lines = ns.kctl("get", "ct", "-o", "wide").out.splitlines()
+    assert 'spec.replicas in body must be of type integer: "string"' in refused.stderr, refused
+    lines = ns.kctl("get", "ct", "-o", "wide").stdout.splitlines()
     assert (lines[0].split(), lines[1].split()[0]) == (["NAME", "SPEC", "REPLICAS", "AGE"], "mine")
-    assert ns.kctl("scale", "crontab/mine", "--replicas=5").out == f"crontab.{GROUP}/mine scaled\n"
-    assert ns.kctl("get", "ct", "mine", "-o", "jsonpath={.spec.replicas}").out == "5"
-    assert "When it runs." in ns.kctl("explain", "crontab.spec.cronSpec").out
+    assert ns.kctl("scale", "crontab/mine", "--replicas=5").stdout == f"crontab.{GROUP}/mine scaled\n"
+    assert ns.kctl("get", "ct", "mine", "-o", "jsonpath={.spec.replicas}").stdout == "5"
+    assert "When it runs." in ns.kctl("explain", "crontab.spec.cronSpec").stdout
 
 
 def test_custom_resources_own_objects_and_go_with_their_namespace(cluster: LocalCluster, crontabs: None) -> None:
     with cluster.namespace("extension-owner") as ns:
         ns.apply(crontab("owner"))
-        tab = json.loads(ns.kctl("get", "ct", "owner", "-o", "json").out)
+        tab = json.loads(ns.kctl("get", "ct", "owner", "-o", "json").stdout)
         ns.create(owned_by(tab, config_map("owned")), "configmaps")
         ns.kctl("delete", "ct", "owner")
         ns.gone("configmaps", "owned")
@@ -52,7 +52,7 @@ def test_custom_resources_own_objects_and_go_with_their_namespace(cluster: Local
         name = ns.name
 
     def nothing_left() -> None:
-        assert name not in cluster.kctl("get", "ct", "-A", "--no-headers", check=False).out
+        assert name not in cluster.kctl("get", "ct", "-A", "--no-headers", check=False).stdout
 
     eventually(nothing_left)
 
@@ -68,6 +68,6 @@ def test_custom_resources_are_limited_by_quotas(ns: Namespace, crontabs: None) -
     eventually(lambda: counted("0"))
     ns.apply(crontab("one"))
     refused = ns.kctl("apply", "-f", "-", stdin=json.dumps(crontab("two")), check=False)
-    assert "exceeded quota: few" in refused.err, refused
+    assert "exceeded quota: few" in refused.stderr, refused
     ns.kctl("delete", "ct", "one")
     eventually(lambda: counted("0"))
