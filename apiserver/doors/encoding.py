@@ -2,7 +2,7 @@
 
 Rendering writes JSON; whoever prefers YAML is taken to ask for the same in JSON until the body is there. YAML is slow to write:
 what is large is written in a thread, one at a time, while others are served. Large bodies are compressed for those who accept
-gzip, at a speed that costs a client on the same machine little (docs/decisions/0010).
+gzip, at a speed that costs a client on the same machine little (docs/decisions/0014).
 
 Source: the Kubernetes pages "API Concepts", section "Alternate representations of resources", and the feature
 APIResponseCompression, whose threshold this is.
@@ -32,19 +32,27 @@ def as_json(accept: str) -> str:
     return _with_json(accept) if "yaml" in accept and _prefers_yaml(accept) else accept
 
 
+def plain(request: web.BaseRequest, size_bytes: int) -> bool:
+    """Whether a client gets a body of JSON as it is."""
+    if "yaml" in request.headers.get("Accept", ""):
+        return False
+    return size_bytes < COMPRESSED_BYTES_MIN or not accepts_gzip(request.headers.get("Accept-Encoding", ""))
+
+
 async def encoded(request: web.BaseRequest, response: web.StreamResponse) -> web.StreamResponse:
     """The answer as its client likes it; streams, and what has been sent already, are left alone."""
     if type(response) is not web.Response or response.prepared or not isinstance(response.body, bytes):
         return response
-    accept = request.headers.get("Accept", "")
-    if "yaml" in accept and response.content_type == JSON and _prefers_yaml(accept):
+    if plain(request, len(response.body)):
+        return response
+    if response.content_type == JSON and _prefers_yaml(request.headers.get("Accept", "")):
         response.body = await _yaml(response.body)
         response.content_type = YAML
-    if len(response.body) >= COMPRESSED_BYTES_MIN and "Content-Encoding" not in response.headers:
+    large = len(response.body) >= COMPRESSED_BYTES_MIN and "Content-Encoding" not in response.headers
+    if large and accepts_gzip(request.headers.get("Accept-Encoding", "")):
+        response.body = await asyncio.to_thread(isal_zlib.compress, response.body, _LEVEL, _GZIP_WINDOW)
+        response.headers["Content-Encoding"] = "gzip"
         response.headers.add("Vary", "Accept-Encoding")
-        if accepts_gzip(request.headers.get("Accept-Encoding", "")):
-            response.body = await asyncio.to_thread(isal_zlib.compress, response.body, _LEVEL, _GZIP_WINDOW)
-            response.headers["Content-Encoding"] = "gzip"
     return response
 
 
