@@ -37,14 +37,16 @@ async def encoded(request: web.BaseRequest, response: web.StreamResponse) -> web
     """The answer as its client likes it; streams, and what has been sent already, are left alone."""
     if type(response) is not web.Response or response.prepared or not isinstance(response.body, bytes):
         return response
-    accept = request.headers.get("Accept", "")
-    if "yaml" in accept and response.content_type == JSON and _prefers_yaml(accept):
+    if leaves_as_it_is(request, len(response.body)):
+        return response
+    if response.content_type == JSON and _prefers_yaml(request.headers.get("Accept", "")):
         response.body = await _yaml(response.body)
         response.content_type = YAML
-    if len(response.body) >= COMPRESSED_BYTES_MIN and "Content-Encoding" not in response.headers and _compresses(request):
-        response.headers.add("Vary", "Accept-Encoding")
+    large = len(response.body) >= COMPRESSED_BYTES_MIN and "Content-Encoding" not in response.headers
+    if large and _compresses(request):
         response.body = await asyncio.to_thread(isal_zlib.compress, response.body, _LEVEL, _GZIP_WINDOW)
         response.headers["Content-Encoding"] = "gzip"
+        response.headers.add("Vary", "Accept-Encoding")
     return response
 
 

@@ -5,7 +5,7 @@ import click
 from kctl import targets, watching
 from kctl.durations import parse_duration
 from kctl.errors import KctlError, StatusError
-from kctl.options import command, option
+from kctl.options import command, option, switch
 from kctl.rest import MERGE_PATCH, StreamTimeoutError
 from kctl.session import Session
 from kctl.targets import Target
@@ -19,6 +19,7 @@ from kctl.writing import Writing, dry_run_option, output_option, report, writing
 @option("--resource-version", default="", help="Only when the object has this version.")
 @option("-f", "--filename", multiple=True, help="Objects that manifests name.")
 @option("-l", "--selector", default="", help="Choose objects by labels.")
+@switch("--all", help="All objects of the type.")
 @option("--timeout", default="0s", help="Wait so long for the number to be reached; 0: do not wait.")
 @dry_run_option
 @output_option
@@ -30,6 +31,7 @@ def scale(
     resource_version: str,
     filename: tuple[str, ...],
     selector: str,
+    all: bool,
     timeout: str,
     dry_run: str,
     output: str,
@@ -42,7 +44,7 @@ def scale(
         found = [targets.of_document(session, document) for document in targets.read_documents(session, filename)]
     else:
         found = targets.parse(session.discovery, arguments, session.namespace)
-    if not found or (not selector and any(not each.name for each in found)):
+    if not found or (not selector and not all and any(not each.name for each in found)):
         raise KctlError("resource(s) were provided, but no name was specified")
     errors: list[KctlError] = []
     for target in found:

@@ -88,10 +88,10 @@ def test_impersonation(tool: Tool, ns: Namespace) -> None:
     spec = {"request": encoded(request_pem()), "signerName": "example.com/none", "usages": ["client auth"]}
     body = {"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest", "metadata": {"name": name}}
     try:
-        flags = ("--as=jane", "--as-group=team", "--as-group=other team")
+        flags = ("--as=jane", "--as-group=system:masters", "--as-group=other team")
         tool(*flags, "create", "-f", "-", stdin=documents({**body, "spec": spec}))
         stored = ns.rest.get(f"{REQUESTS}/{name}")["spec"]
-        assert (stored["username"], stored["groups"]) == ("jane", ["team", "other team", "system:authenticated"])
+        assert (stored["username"], stored["groups"]) == ("jane", ["system:masters", "other team", "system:authenticated"])
     finally:
         ns.rest.request("DELETE", f"{REQUESTS}/{name}")
     assert tool("--as=jane", "auth", "can-i", "get", "pods", code=None).out in ("yes\n", "no\n")

@@ -82,6 +82,8 @@ def test_scale(tool: Tool, ns: Namespace, tmp_path: Path) -> None:
     file = tmp_path / "api.yaml"
     file.write_text(documents(deployment("api", 1, sleeper())))
     assert tool("scale", "--replicas=0", "-f", str(file)).out == "deployment.apps/api scaled\n"
+    everything = tool("scale", "deployment", "--all", "--replicas=1").lines()
+    assert sorted(everything) == ["deployment.apps/api scaled", "deployment.apps/web scaled"]
     sets = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"}}
     spec = {"replicas": 0, **{key: deployment("db", 0, sleeper())["spec"][key] for key in ("selector", "template")}}
     ns.rest.create(f"/apis/apps/v1/namespaces/{ns.name}/statefulsets", {**sets, "spec": {**spec, "serviceName": "db"}})

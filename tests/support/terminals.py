@@ -11,7 +11,6 @@ import os
 import pty
 import re
 import select
-import signal
 import struct
 import subprocess
 import termios
@@ -89,7 +88,7 @@ def background(command: list[str], env: Mapping[str, str] | None = None) -> Iter
         yield process
     finally:
         if process.poll() is None:
-            process.send_signal(signal.SIGINT)
+            process.terminate()  # not SIGINT, which whoever runs the tests in the background has them ignore
             try:
                 process.wait(TIMEOUT_S)
             except subprocess.TimeoutExpired:
