@@ -23,6 +23,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -48,7 +49,7 @@ from apiserver.core.access import Question
 from apiserver.core.admission_review import CREATE, UPDATE, AnswerError, Attributes, Verdict
 from apiserver.core.match_conditions import authorizer_value
 from apiserver.core.naming import new_uid
-from apiserver.core.request import Request, User
+from apiserver.core.request import Request
 from apiserver.core.webhooks import Hook, compile_configuration, matched_row, selects
 from apiserver.ports import Authorizer, BackendError, Backends
 from apiserver.registry.admission_policies import ValidatingPolicies
@@ -344,7 +345,7 @@ class _Review(Review):
         uid = new_uid(self._webhooks.rng)
         request = reviews.review_request(self._about, row, uid, objects.new_as(row), objects.old_as(row))
         if hook.conditions:
-            finding = hook.conditions.find(_values(request, self._webhooks.authorizer, self._about.user))
+            finding = hook.conditions.find(_values(request, self._webhooks.authorizer, self._about))
             if finding.error:
                 if hook.fails_open:
                     return None
@@ -464,7 +465,7 @@ def _patched(hook: Hook, row: Resource, objects: _Objects, verdict: Verdict) -> 
         raise errors.internal(f'admission webhook "{hook.name}": the patched object is none: {error}') from error
 
 
-def _values(request: reviews.ReviewRequest, authorizer: Authorizer, user: User) -> dict[str, object]:
+def _values(request: reviews.ReviewRequest, authorizer: Authorizer, about: Attributes) -> dict[str, object]:
     """What match conditions see."""
     plain = msgspec.json.decode(msgspec.json.encode(request))
     new, old = plain.pop("object"), plain.pop("oldObject")
@@ -473,7 +474,15 @@ def _values(request: reviews.ReviewRequest, authorizer: Authorizer, user: User) 
         decision = authorizer.decide(question)
         return authorization.Verdict(decision.allowed, decision.reason, decision.error)
 
-    return {"object": new, "oldObject": old, "request": plain, "authorizer": authorizer_value(user, ask)}
+    subject = authorization.Subject(
+        group=about.row.group,
+        resource=about.row.plural,
+        subresource=about.subresource,
+        namespace=about.namespace,
+        name=about.name,
+    )
+    checks = replace(authorizer_value(about.user, ask), request=subject)
+    return {"object": new, "oldObject": old, "request": plain, "authorizer": checks}
 
 
 def _compiled(cls: type[Any], view: Sequence[Entry]) -> list[Hook]:

@@ -155,6 +155,11 @@ async def test_match_conditions(rest: Rest, hooks: WebhookServer) -> None:
         {"name": "not-mine", "expression": "request.userInfo.username != 'nobody'"},
         {"name": "keyed", "expression": "has(object.data) && 'k' in object.data"},
         {"name": "may", "expression": "authorizer.group('').resource('configmaps').check('create').allowed()"},
+        {"name": "may-this", "expression": "authorizer.requestResource.check('create').allowed()"},
+        {
+            "name": "not-all",
+            "expression": "!authorizer.serviceAccount('a', 'b').path('/metrics').check('get').allowed()",
+        },
     ]
     await register(rest, VALIDATING, hooks.webhook("v.example.com", "/v", matchConditions=conditions))
     await rest("POST", MAPS, {**named("with"), "data": {"k": "v"}})
