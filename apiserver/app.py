@@ -227,6 +227,7 @@ class Assembly:
             store=store,
             new_cache=lambda family: self._new_cache(family.indexed, family.normalized),
             converter=lambda definition: converter_of(definition, self.backends, rng),
+            on_change=self.aggregation.table_changed,
             clock=clock,
         )
         self.metrics.before_exposition(self._sample)

@@ -72,6 +72,7 @@ class Extensions:
         store: ObjectStore,
         new_cache: Callable[[Family], WatchCache],
         converter: Callable[[CustomResourceDefinition], Converter],
+        on_change: Callable[[], None],
         clock: Clock,
     ) -> None:
         self.ready = asyncio.Event()
@@ -81,6 +82,7 @@ class Extensions:
         self._store = store
         self._new_cache = new_cache
         self._converter = converter
+        self._on_change = on_change
         self._clock = clock
         self._served: dict[str, _Served] = {}
         self._decoded: dict[str, tuple[int, CustomResourceDefinition]] = {}
@@ -172,6 +174,7 @@ class Extensions:
         rows = [row for served in self._served.values() for row in _served_rows(served.family)]
         rows.sort(key=lambda row: (row.group, version_rank(row.version), row.plural))
         self._table.replace_custom(rows)
+        self._on_change()
 
     def _begin(
         self, group: asyncio.TaskGroup, definition: CustomResourceDefinition, state: tuple[Any, ...], before: _Served | None

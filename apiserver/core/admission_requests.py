@@ -17,7 +17,7 @@ from apiserver.core import forms
 from apiserver.core.access import Decision, Question
 from apiserver.core.admission_rules import Labels
 from apiserver.core.match_conditions import authorizer_value
-from apiserver.core.request import Request
+from apiserver.core.request import Request, User
 
 Plain = dict[str, Any]
 
@@ -130,7 +130,7 @@ class Situation:
             "requestKind": _kind(self.row, below),
             "requestResource": {"group": self.row.group, "version": self.row.version, "resource": self.row.plural},
             "operation": self.operation,
-            "userInfo": {"username": request.user.name, "groups": list(request.user.groups)},
+            "userInfo": _user_info(request.user),
             "dryRun": request.options.dry_run,
             "options": msgspec.json.decode(self._options) if self._options else None,
         }
@@ -146,3 +146,12 @@ def _kind(row: Resource, subresource: str) -> Mapping[str, str]:
     known = SUBRESOURCES.get(subresource) if subresource else None
     group, version, kind = known.gvk(row) if known is not None else (row.group, row.version, row.kind)
     return {"group": group, "version": version, "kind": kind}
+
+
+def _user_info(user: User) -> dict[str, Any]:
+    shown: dict[str, Any] = {"username": user.name, "groups": list(user.groups)}
+    if user.uid:
+        shown["uid"] = user.uid
+    if user.extra:
+        shown["extra"] = {name: list(values) for name, values in user.extra}
+    return shown

@@ -65,7 +65,9 @@ class GroupVersionResource(msgspec.Struct, frozen=True):
 
 class UserInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     username: str
+    uid: str = ""
     groups: tuple[str, ...] = ()
+    extra: dict[str, list[str]] = {}
 
 
 class ReviewRequest(msgspec.Struct, frozen=True, rename="camel"):
@@ -88,6 +90,10 @@ class ReviewRequest(msgspec.Struct, frozen=True, rename="camel"):
     request_sub_resource: str | msgspec.UnsetType = msgspec.UNSET
 
 
+def _user_info(user: User) -> UserInfo:
+    return UserInfo(user.name, user.uid, user.groups, {name: list(values) for name, values in user.extra})
+
+
 def review_request(about: Attributes, row: Resource, uid: str, new: bytes, old: bytes) -> ReviewRequest:
     """The question about `new` and `old` (JSON in the form of `row`, empty for what is not there)."""
     below = about.subresource or msgspec.UNSET
@@ -98,7 +104,7 @@ def review_request(about: Attributes, row: Resource, uid: str, new: bytes, old: 
         request_kind=_kind(about.row, about.subresource),
         request_resource=GroupVersionResource(about.row.group, about.row.version, about.row.plural),
         operation=about.operation,
-        user_info=UserInfo(about.user.name, about.user.groups),
+        user_info=_user_info(about.user),
         object=_raw(new),
         old_object=_raw(old),
         dry_run=about.dry_run,

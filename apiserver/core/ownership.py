@@ -47,7 +47,7 @@ def created(request: Request, obj: Object, now: str) -> Entries:
         _comparable(obj),
         apply.starting_managers((), obj.metadata.managed_fields or None),
         request.manager,
-        shape=_shape(request.resource),
+        shape=shape_of(request.resource),
         now=now,
         api_version=request.resource.api_version,
         ignored=_untouched(request.resource),
@@ -66,7 +66,7 @@ def updated(request: Request, new: Object, old: Object, given: Sequence[ManagedF
         _comparable(new),
         start,
         request.manager,
-        shape=_shape(request.resource),
+        shape=shape_of(request.resource),
         now=now,
         api_version=request.resource.api_version,
         subresource=request.subresource,
@@ -84,7 +84,7 @@ def applied(
         wanted if isinstance(request.resource, CustomResource) else spelled(request.resource.cls, wanted),
         managers,
         manager=request.manager,
-        shape=_shape(request.resource),
+        shape=shape_of(request.resource),
         now=now,
         api_version=request.resource.api_version,
         force=bool(request.options.force),
@@ -128,7 +128,8 @@ def is_mentioned(patch: bytes) -> bool:
     return _MENTION in patch
 
 
-def _shape(resource: Resource) -> Shape:
+def shape_of(resource: Resource) -> Shape:
+    """How the lists and maps of a kind are owned: by its class, or by its schema."""
     return resource.ownership if isinstance(resource, CustomResource) else apply.shape_of(resource.cls)
 
 

@@ -19,7 +19,7 @@ from apimachinery.resources import (
     Resource,
     ResourceTable,
 )
-from apiserver.core import forms
+from apiserver.core import forms, ownership
 from apiserver.core.admission_policies import Binding, Finding
 from apiserver.core.admission_requests import Situation
 from apiserver.core.mutating_policies import (
@@ -102,7 +102,7 @@ class MutatingPolicies(PolicyIndex[MutatingPolicy]):
         new = situation.new
         whole = situation.has_forms
         cls: type[msgspec.Struct] = shown.cls if whole else type(new)
-        shape = apply.shape_of(cls)
+        shape = ownership.shape_of(shown) if whole else apply.shape_of(cls)
         with_params = policy.param_kind is not None
         try:
             parameters = self.parameters(policy, binding, situation)

@@ -110,7 +110,7 @@ async def test_requests_are_carried_and_say_who_asks(setting: Setting) -> None:
     await grant(setting, "tenants")
     async with setting.server.session(setting.server.ca.client("jane", groups)) as session:
         spoofed = {"X-Remote-User": "admin", "X-Remote-Group": "system:masters", "X-Remote-Extra-Scopes": "all"}
-        secret = {"Authorization": "Bearer secret", "Impersonate-User": "admin", "X-Remote-Uid": "0", "X-Own": "kept"}
+        secret = {"Authorization": "Bearer secret", "X-Remote-Uid": "0", "X-Own": "kept"}
         url = f"{setting.server.url}{FLUNDERS}?limit=500&labelSelector=a%3Db"
         async with session.get(url, headers={**spoofed, **secret}) as answer:
             assert (answer.status, (await answer.json())["kind"]) == (200, "FlunderList")
@@ -121,9 +121,20 @@ async def test_requests_are_carried_and_say_who_asks(setting: Setting) -> None:
     assert got.headers["x-remote-group"] == [*groups, "system:authenticated"]
     assert got.headers["x-own"] == ["kept"]
     assert got.headers["x-forwarded-for"] == ["127.0.0.1"]
-    assert not {"authorization", "impersonate-user", "x-remote-uid", "x-remote-extra-scopes"} & got.headers.keys()
+    assert not {"authorization", "x-remote-uid", "x-remote-extra-scopes"} & got.headers.keys()
     (first, *_) = setting.kubelet.forwards
     assert (first.pod.pod, first.port) == (support.SERVICE, support.PORT)
+
+
+async def test_who_is_impersonated_is_who_asks(setting: Setting) -> None:
+    await grant(setting, "tenants")
+    headers = {"Impersonate-User": "jane", "Impersonate-Group": "tenants"}
+    async with setting.session.get(setting.server.url + FLUNDERS, headers=headers) as answer:
+        assert answer.status == 200
+    (got,) = setting.extension.got(FLUNDERS)
+    assert got.headers["x-remote-user"] == ["jane"]
+    assert got.headers["x-remote-group"] == ["tenants", "system:authenticated"]
+    assert not [name for name in got.headers if name.startswith("impersonate-")]
 
 
 async def grant(setting: Setting, group: str) -> None:
