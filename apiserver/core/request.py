@@ -50,8 +50,9 @@ class PatchType(StrEnum):
     APPLY = "application/apply-patch+yaml"
 
 
-AUTHENTICATED = "system:authenticated"
-"""The group of everybody who has said, and proved, who it is."""
+ANONYMOUS = "system:anonymous"
+AUTHENTICATED, UNAUTHENTICATED = "system:authenticated", "system:unauthenticated"
+"""The groups of everybody who has said, and proved, who it is, and of those who have not."""
 
 
 class User(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from apimachinery import codec, errors, fields
+from apimachinery import codec, errors, fields, service_accounts
 from apimachinery.fields import FieldSelectorError
 from apimachinery.kinds import (
     ClusterRole,
@@ -288,7 +288,7 @@ def _decoded(row: Resource, found: Current) -> Object | None:
 
 def _holder(subject: Subject, namespace: str) -> Holder:
     if subject.kind == "ServiceAccount":
-        return "User", f"system:serviceaccount:{subject.namespace or namespace}:{subject.name}"
+        return "User", service_accounts.username(subject.namespace or namespace, subject.name)
     return subject.kind, subject.name
 
 

@@ -23,7 +23,6 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -42,10 +41,9 @@ from apimachinery.resources import (
     ResourceTable,
 )
 from apiserver.cache import NotFresh
-from apiserver.cel.library import authorization
+from apiserver.cel.library.authorization import Subject
 from apiserver.core import admission_review as reviews
 from apiserver.core import forms
-from apiserver.core.access import Question
 from apiserver.core.admission_review import CREATE, UPDATE, AnswerError, Attributes, Verdict
 from apiserver.core.match_conditions import authorizer_value
 from apiserver.core.naming import new_uid
@@ -467,21 +465,15 @@ def _patched(hook: Hook, row: Resource, objects: _Objects, verdict: Verdict) -> 
 
 def _values(request: reviews.ReviewRequest, authorizer: Authorizer, about: Attributes) -> dict[str, object]:
     """What match conditions see."""
-    plain = msgspec.json.decode(msgspec.json.encode(request))
-    new, old = plain.pop("object"), plain.pop("oldObject")
-
-    def ask(question: Question) -> authorization.Verdict:
-        decision = authorizer.decide(question)
-        return authorization.Verdict(decision.allowed, decision.reason, decision.error)
-
-    subject = authorization.Subject(
+    new, old, plain = reviews.request_values(request)
+    subject = Subject(
         group=about.row.group,
         resource=about.row.plural,
         subresource=about.subresource,
         namespace=about.namespace,
         name=about.name,
     )
-    checks = replace(authorizer_value(about.user, ask), request=subject)
+    checks = authorizer_value(about.user, authorizer.decide, subject)
     return {"object": new, "oldObject": old, "request": plain, "authorizer": checks}
 
 
