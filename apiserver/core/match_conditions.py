@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from apimachinery.kinds import MatchCondition
 from apiserver import cel
 from apiserver.cel.library.authorization import AuthorizerValue, Subject, Verdict
 from apiserver.core.access import Decision, Question
@@ -26,13 +27,9 @@ class Finding(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-def condition_fault(expression: str) -> str:
-    """What is wrong with an expression whatever it will be evaluated on; "" when nothing is."""
-    try:
-        cel.compile(expression, VARIABLES)
-    except cel.CelError as error:
-        return f"compilation failed: {error}"
-    return ""
+def compile_condition(condition: MatchCondition) -> cel.Program:
+    """Raises CelError."""
+    return cel.compile(condition.expression, VARIABLES)
 
 
 class Conditions:
