@@ -7,7 +7,6 @@ accepted is finished → background tasks end → the storage is closed.
 import asyncio
 import random
 import socket
-import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ from apimachinery.resources import (
     Resource,
     ResourceTable,
 )
+from apiserver import tls
 from apiserver.adapters import GrpcNodes
 from apiserver.aggregation import Aggregation, ProxyClient
 from apiserver.aggregation.servers import Reach
@@ -353,22 +353,11 @@ class Doors:
         files = {"certificate": cert, "key": key, "client_ca": client_ca}
         pem = {name: _read(path) for name, path in files.items()}
         self.grpc_port = await self.grpc.start(grpc_address, grpc_port, **pem)
-        await self.rest.start(sockets, server_context(cert, key, client_ca))
+        await self.rest.start(sockets, tls.serving(cert, key, client_ca))
 
     async def close(self) -> None:
         """Take nothing new, end the watches, finish what was accepted."""
         await asyncio.gather(self.rest.stop(), self.grpc.stop())
-
-
-def server_context(cert: Path, key: Path, client_ca: Path) -> ssl.SSLContext:
-    """TLS 1.2 or later. A client may come without a certificate, but with none that the cluster's CA has not signed."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(cert, key)
-    context.load_verify_locations(client_ca)
-    context.verify_mode = ssl.CERT_OPTIONAL
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 def token_keys(config: ServiceAccountConfig) -> TokenKeys:
@@ -410,16 +399,16 @@ async def serve(config: ApiServerConfiguration, stop: asyncio.Event) -> None:
         settings, _storage(config.storage), _nodes(config.kubelet_client), clock=SystemClock(), rng=random.SystemRandom()
     )
     doors = Doors(assembly, last_requests_s=LAST_REQUESTS_S)
-    tls = config.tls
+    files = config.tls
     async with assembly.running():
         try:
             await doors.open(
                 sockets,
                 config.grpc.address,
                 config.grpc.port,
-                cert=Path(tls.cert_file),
-                key=Path(tls.key_file),
-                client_ca=Path(tls.client_ca_file),
+                cert=Path(files.cert_file),
+                key=Path(files.key_file),
+                client_ca=Path(files.client_ca_file),
             )
             notify.ready()
             await stop.wait()
@@ -455,8 +444,8 @@ def _authentication(config: ApiServerConfiguration) -> Mapping[str, str]:
 def _storage(config: StorageConfig) -> Storage:
     if config.backend == "memory":
         return MemoryStorage()
-    tls = TlsFiles(Path(config.ca_file), Path(config.cert_file), Path(config.key_file)) if config.ca_file else None
-    return EtcdStorage(config.endpoints, tls=tls)
+    files = TlsFiles(Path(config.ca_file), Path(config.cert_file), Path(config.key_file)) if config.ca_file else None
+    return EtcdStorage(config.endpoints, tls=files)
 
 
 def _nodes(config: KubeletClientConfig) -> Nodes:
