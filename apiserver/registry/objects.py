@@ -196,7 +196,7 @@ class Objects:
     def patched(self, request: Request, plain: Any, old: Object) -> Object:
         """The object that a patch of `old` has led to; raises ApiError 400, 409 for another object or another state of it."""
         row = request.form or request.resource
-        new = forms.to_stored(row, from_plain(row, plain))
+        new: Object = forms.from_plain(row, plain, "a patch")
         naming.settle_name(new.metadata, request.name)
         wanted = new.metadata
         meta.check_preconditions(request.resource, old.metadata, uid=wanted.uid, resource_version=wanted.resource_version)
@@ -393,14 +393,6 @@ class Objects:
 
 class Deciding(Protocol):
     async def __call__(self, current: Current, write: Write, /) -> Outcome: ...
-
-
-def from_plain(resource: Resource, plain: Any) -> Object:
-    """A patched object; raises ApiError (400)."""
-    new = codec.convert(resource.cls, plain)
-    if (new.kind, new.api_version) != (resource.kind, resource.api_version):
-        raise errors.bad_request("a patch cannot change kind and apiVersion")
-    return new
 
 
 def _finalized(new: Object, old: Object) -> Object:

@@ -27,27 +27,23 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from apimachinery import codec, errors, patch
+from apimachinery import codec, errors
 from apimachinery.clock import Clock
-from apimachinery.errors import ApiError
 from apimachinery.kinds import MutatingWebhookConfiguration, ValidatingWebhookConfiguration
 from apimachinery.kinds.object import Object
 from apimachinery.resources import (
     MUTATING_WEBHOOK_CONFIGURATIONS,
     NAMESPACES,
-    SUBRESOURCES,
     VALIDATING_WEBHOOK_CONFIGURATIONS,
     Resource,
     ResourceTable,
 )
 from apiserver.cache import NotFresh
-from apiserver.cel.library.authorization import Subject
 from apiserver.core import admission_review as reviews
-from apiserver.core import forms
 from apiserver.core.admission_review import CREATE, UPDATE, AnswerError, Attributes, Verdict
-from apiserver.core.match_conditions import authorizer_value
 from apiserver.core.naming import new_uid
 from apiserver.core.request import Request
+from apiserver.core.reviewed_objects import ReviewedObjects, condition_values, patched
 from apiserver.core.webhooks import Hook, compile_configuration, matched_row, selects
 from apiserver.ports import Authorizer, BackendError, Backends
 from apiserver.registry.admission_policies import ValidatingPolicies
@@ -292,7 +288,7 @@ class _Review(Review):
             self.warnings = tuple(dict.fromkeys((*self.warnings, *told)))
         if not self._validating:
             return
-        objects = _Objects(self._about, new, old)
+        objects = ReviewedObjects(self._about, new, old)
         calls = [self._visit(hook, row, objects) for hook, row in self._validating]
         results = await asyncio.gather(*calls, return_exceptions=True)
         for result in results:
@@ -322,11 +318,11 @@ class _Review(Review):
         for hook, row in self._mutating:
             if second and hook.key not in waiting:
                 continue
-            objects = _Objects(self._about, new, old)
+            objects = ReviewedObjects(self._about, new, old)
             verdict = await self._visit(hook, row, objects)
             if verdict is None:
                 continue
-            if verdict.patch and (changed := _patched(hook, row, objects, verdict)) is not None:
+            if verdict.patch and (changed := patched(hook, row, objects, verdict)) is not None:
                 new = changed
                 if settle is not None:
                     settle(new)
@@ -336,14 +332,14 @@ class _Review(Review):
                 previous.add(hook.key)
         return new
 
-    async def _visit(self, hook: Hook, row: Resource, objects: "_Objects") -> Verdict | None:
+    async def _visit(self, hook: Hook, row: Resource, objects: ReviewedObjects) -> Verdict | None:
         """What a webhook says; None when it is not to be called, or has failed and that does not matter."""
         if not await self._wanted(hook, objects):
             return None
         uid = new_uid(self._webhooks.rng)
         request = reviews.review_request(self._about, row, uid, objects.new_as(row), objects.old_as(row))
         if hook.conditions:
-            finding = hook.conditions.find(_values(request, self._webhooks.authorizer, self._about))
+            finding = hook.conditions.find(condition_values(request, self._webhooks.authorizer.decide, self._about))
             if finding.error:
                 if hook.fails_open:
                     return None
@@ -355,7 +351,7 @@ class _Review(Review):
             raise errors.bad_request(f'admission webhook "{hook.name}" does not support dry run')
         return await self._ask(hook, request)
 
-    async def _wanted(self, hook: Hook, objects: "_Objects") -> bool:
+    async def _wanted(self, hook: Hook, objects: ReviewedObjects) -> bool:
         namespace = None
         if hook.namespace_selector is not None:
             namespace = await self._namespace_labels(objects)
@@ -397,7 +393,7 @@ class _Review(Review):
         self._webhooks.metrics.failed_open(hook)
         log.warning("webhook failed and is passed over", extra={"webhook": hook.name, "error": failure})
 
-    async def _namespace_labels(self, objects: "_Objects") -> Mapping[str, str] | None:
+    async def _namespace_labels(self, objects: ReviewedObjects) -> Mapping[str, str] | None:
         """The labels of the object's namespace, or of the namespace that is the object; None for an object in none."""
         about = self._about
         if about.row.stored_as == NAMESPACES:
@@ -411,81 +407,8 @@ class _Review(Review):
         return self._namespace
 
 
-class _Objects:
-    """The object and its state before, in the forms that webhooks ask for; each is made once."""
-
-    def __init__(self, about: Attributes, new: Any, old: Any) -> None:
-        below = SUBRESOURCES.get(about.subresource)
-        self.new = new
-        self.has_forms = below is None or not below.kind
-        self.new_labels = _labels(new)
-        self.old_labels = _labels(old)
-        self._old = old
-        self._made: dict[tuple[bool, str], bytes] = {}
-
-    def new_as(self, row: Resource) -> bytes:
-        """As JSON; empty when there is none."""
-        return self._shown(row, self.new, is_new=True)
-
-    def old_as(self, row: Resource) -> bytes:
-        return self._shown(row, self._old, is_new=False)
-
-    def _shown(self, row: Resource, value: Any, *, is_new: bool) -> bytes:
-        if value is None:
-            return b""
-        key = (is_new, row.api_version)
-        if key not in self._made:
-            data = codec.encode(value)
-            self._made[key] = forms.shown(row, data) if self.has_forms else data
-        return self._made[key]
-
-
-def _patched(hook: Hook, row: Resource, objects: _Objects, verdict: Verdict) -> Any:
-    """The object with a webhook's patch; None when that changes nothing. Raises ApiError (500)."""
-    if objects.new is None:
-        raise errors.internal(
-            f'admission webhook "{hook.name}" attempted to modify the object, which is not supported for this operation'
-        )
-    before = msgspec.json.decode(objects.new_as(row))
-    try:
-        after = patch.json_patch(before, list(verdict.patch))
-        if patch.equal(before, after):
-            return None
-        if not objects.has_forms:
-            return codec.convert(type(objects.new), after)
-        changed = codec.convert(row.cls, after)
-        if (changed.kind, changed.api_version) != (row.kind, row.api_version):
-            raise errors.bad_request("a webhook cannot change kind and apiVersion")
-        return forms.to_stored(row, changed)
-    except patch.PatchError as error:
-        raise errors.internal(f'admission webhook "{hook.name}": the patch cannot be applied: {error}') from error
-    except ApiError as error:
-        raise errors.internal(f'admission webhook "{hook.name}": the patched object is none: {error}') from error
-
-
-def _values(request: reviews.ReviewRequest, authorizer: Authorizer, about: Attributes) -> dict[str, object]:
-    """What match conditions see."""
-    new, old, plain = reviews.request_values(request)
-    subject = Subject(
-        group=about.row.group,
-        resource=about.row.plural,
-        subresource=about.subresource,
-        namespace=about.namespace,
-        name=about.name,
-    )
-    checks = authorizer_value(about.user, authorizer.decide, subject)
-    return {"object": new, "oldObject": old, "request": plain, "authorizer": checks}
-
-
 def _compiled(cls: type[Any], view: Sequence[Entry]) -> list[Hook]:
     return [hook for entry in view for hook in compile_configuration(codec.decode(cls, entry.data))]
-
-
-def _labels(value: Any) -> Mapping[str, str] | None:
-    """The labels of an object; None for what is none, or can have none."""
-    meta = getattr(value, "metadata", None)
-    found: Mapping[str, str] | None = getattr(meta, "labels", None)
-    return found
 
 
 class _OnlyLabels(msgspec.Struct):
