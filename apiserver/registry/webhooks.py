@@ -25,8 +25,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
-import msgspec
-
 from apimachinery import codec, errors
 from apimachinery.clock import Clock
 from apimachinery.kinds import MutatingWebhookConfiguration, ValidatingWebhookConfiguration
@@ -403,20 +401,12 @@ class _Review(Review):
         if self._namespace is None:
             reader = self._webhooks.reader
             found = reader.glimpse(NAMESPACES, "", about.namespace) or await reader.read(NAMESPACES, "", about.namespace)
-            self._namespace = {} if found is None else msgspec.json.decode(found.data, type=_Labelled).metadata.labels
+            self._namespace = {} if found is None else found.labels()
         return self._namespace
 
 
 def _compiled(cls: type[Any], view: Sequence[Entry]) -> list[Hook]:
     return [hook for entry in view for hook in compile_configuration(codec.decode(cls, entry.data))]
-
-
-class _OnlyLabels(msgspec.Struct):
-    labels: dict[str, str] = {}
-
-
-class _Labelled(msgspec.Struct):
-    metadata: _OnlyLabels = msgspec.field(default_factory=_OnlyLabels)
 
 
 __all__ = ["CREATE", "NOBODY", "REQUEST_TIME_S", "UPDATE", "Review", "Webhooks"]
