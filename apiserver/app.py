@@ -53,7 +53,7 @@ from apiserver.flow import Lines
 from apiserver.identity import NoTokens
 from apiserver.loops import repair_forever
 from apiserver.metrics import Metrics
-from apiserver.ports import Backends, Nodes, Tokens
+from apiserver.ports import Authorizer, Backends, Nodes, Tokens
 from apiserver.registry.admission import Admission
 from apiserver.registry.admission_policies import ValidatingPolicies
 from apiserver.registry.applying import Applies
@@ -148,33 +148,13 @@ class Assembly:
         self.caches: dict[Resource, WatchCache] = {row: self._new_cache(row) for row in table.stored}
         first = address_range(settings.service_cidr).first
         self.service_address = address_text(first)
-        reserved = (self.service_address, address_text(first + CLUSTER_DNS_OFFSET))
-        self.allocator = Allocator(
-            storage,
-            keys,
-            addresses=address_range(settings.service_cidr, reserved),
-            ports=port_range(settings.node_port_range),
-            network=settings.service_cidr,
-            rng=rng,
-        )
+        self.allocator = self._new_allocator(reserved=(self.service_address, address_text(first + CLUSTER_DNS_OFFSET)))
         reading = Reading(storage, self.caches, keys)
         store = ObjectStore(storage, keys, reading)
         authorizer = RoleAuthorizer(reading)
         connections = Connections(store, nodes, clock, rng)
         self.backends = backends or HttpsBackends(connections.serving, nodes)
-        self.webhooks = webhooks = Webhooks(
-            reading,
-            self.backends,
-            validating=self.caches[VALIDATING_WEBHOOK_CONFIGURATIONS],
-            mutating=self.caches[MUTATING_WEBHOOK_CONFIGURATIONS],
-            policies=ValidatingPolicies(reading, self.caches, table=table, authorizer=authorizer),
-            mutating_policies=MutatingPolicies(reading, self.caches, table=table, authorizer=authorizer),
-            table=table,
-            authorizer=authorizer,
-            metrics=WebhookMetrics(self.metrics.registry),
-            clock=clock,
-            rng=rng,
-        )
+        self.webhooks = webhooks = self._new_webhooks(reading, authorizer)
         strategies = dict(STRATEGIES)
         objects = Objects(
             store,
@@ -189,7 +169,6 @@ class Assembly:
             event_ttl_s=settings.event_ttl_s,
         )
         applies = Applies(objects)
-        limits = settings.limits
         given = settings.tokens
         self.tokens: Tokens = NoTokens()
         token_requests = TokenRequests(None, None, reading, clock, rng)
@@ -198,12 +177,7 @@ class Assembly:
             token_requests = TokenRequests(given.policy, given.signer, reading, clock, rng)
         self.api = Api(
             authorizer=authorizer,
-            lines=Lines(
-                reads_in_flight=limits.reads_in_flight,
-                reads_waiting=limits.reads_waiting,
-                writes_in_flight=limits.writes_in_flight,
-                writes_waiting=limits.writes_waiting,
-            ),
+            lines=_lines(settings.limits),
             reading=reading,
             objects=objects,
             applies=applies,
@@ -219,7 +193,6 @@ class Assembly:
         )
         reach = Reach(connections, nodes, settings.proxy_client)
         self.aggregation = Aggregation(self.api, table, reading, reach, clock=clock, rng=rng)
-
         self.extensions = Extensions(
             table=table,
             caches=self.caches,
@@ -239,6 +212,32 @@ class Assembly:
             return OpenId()
         here = f"https://{settings.advertise_address}:{settings.advertise_port}{KEYS_PATH}"
         return openid(keys.policy.issuers[0], keys.keys_url or here, keys.verifier)
+
+    def _new_allocator(self, reserved: tuple[str, ...]) -> Allocator:
+        settings = self.settings
+        return Allocator(
+            self.storage,
+            self.keys,
+            addresses=address_range(settings.service_cidr, reserved),
+            ports=port_range(settings.node_port_range),
+            network=settings.service_cidr,
+            rng=self.rng,
+        )
+
+    def _new_webhooks(self, reading: Reading, authorizer: Authorizer) -> Webhooks:
+        return Webhooks(
+            reading,
+            self.backends,
+            validating=self.caches[VALIDATING_WEBHOOK_CONFIGURATIONS],
+            mutating=self.caches[MUTATING_WEBHOOK_CONFIGURATIONS],
+            policies=ValidatingPolicies(reading, self.caches, table=self.table, authorizer=authorizer),
+            mutating_policies=MutatingPolicies(reading, self.caches, table=self.table, authorizer=authorizer),
+            table=self.table,
+            authorizer=authorizer,
+            metrics=WebhookMetrics(self.metrics.registry),
+            clock=self.clock,
+            rng=self.rng,
+        )
 
     def _new_cache(self, row: Resource, normalize: Callable[[bytes], bytes] | None = None) -> WatchCache:
         return WatchCache(
@@ -429,6 +428,15 @@ def _inherited(number: int) -> socket.socket:
     inherited = socket.socket(fileno=number)
     inherited.setblocking(False)
     return inherited
+
+
+def _lines(limits: LimitsConfig) -> Lines:
+    return Lines(
+        reads_in_flight=limits.reads_in_flight,
+        reads_waiting=limits.reads_waiting,
+        writes_in_flight=limits.writes_in_flight,
+        writes_waiting=limits.writes_waiting,
+    )
 
 
 def _proxy_client(config: RequestHeaderConfig) -> ProxyClient | None:
