@@ -1,7 +1,8 @@
 """The composition root: which parts there are, how they are joined, in which order they start and stop.
 
-Start: caches follow the storage → synced → bootstrap → doors open → READY. Stop: doors take nothing new, watches end, what was
-accepted is finished → background tasks end → the storage is closed.
+Start: caches follow the storage → synced → custom resources are served → bootstrap → webhooks and policies count, aggregated
+API servers are looked after → doors open → READY. Stop: doors take nothing new, watches end, what was accepted is finished →
+background tasks end → connections and the storage are closed.
 """
 
 import asyncio

@@ -1,14 +1,16 @@
 """create, update, patch, delete of any kind: the same steps for all, with each kind's own rules behind `Strategy`.
 
-    create:  decode → identity → defaults → ownership → admission → mutating webhooks → prepare → validate → bounds → reserve →
-             validating webhooks → quotas → swap
+    create:  decode → identity → defaults → ownership → admission → mutating webhooks → prepare → validate → bounds,
+             privileges → reserve → validating webhooks → quotas → swap
     update:  decode → (current) preconditions → defaults → carry over, prepare → ownership → mutating webhooks → reserve →
-             validate → bounds → validating webhooks → quotas → swap
+             validate → bounds, privileges → validating webhooks → quotas → swap
     patch:   (current) → patch → as update
     apply:   (current) → merge and ownership → as update; as create when there is nothing yet
-    delete:  (current) preconditions → deletion state machine → webhooks → swap
+    delete:  (current) preconditions → privileges → deletion state machine → webhooks → swap
 
-What webhooks change is treated as if it had been sent so, but is nobody's: ownership is settled before.
+Bounds are LimitRanges and the Pod Security Standards; privileges, what nobody may grant or take that they lack themselves.
+Admission policies come before the webhooks of their kind. What either changes is treated as if it had been sent so, but is
+nobody's: ownership is settled before.
 
 The steps from "(current)" on run again whenever another writer was faster; see `store`.
 """
