@@ -22,12 +22,11 @@ from apimachinery.kinds import (
     Subject,
 )
 from apimachinery.service_accounts import GROUP as SERVICE_ACCOUNTS
-from apiserver.core.request import AUTHENTICATED, UNAUTHENTICATED
+from apiserver.core.request import AUTHENTICATED, MASTERS, UNAUTHENTICATED
 
 GROUP = "rbac.authorization.k8s.io"
 BOOTSTRAPPING = {"kubernetes.io/bootstrapping": "rbac-defaults"}
 AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate"
-MASTERS = "system:masters"
 SYSTEM_NAMESPACE = "kube-system"
 
 READ = ("get", "list", "watch")

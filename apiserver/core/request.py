@@ -51,6 +51,8 @@ class PatchType(StrEnum):
 
 
 ANONYMOUS = "system:anonymous"
+MASTERS = "system:masters"
+"""The group of those who may do everything."""
 AUTHENTICATED, UNAUTHENTICATED = "system:authenticated", "system:unauthenticated"
 """The groups of everybody who has said, and proved, who it is, and of those who have not."""
 

@@ -43,8 +43,7 @@ from apimachinery.resources import (
 )
 from apiserver.core import node_access, rbac
 from apiserver.core.access import Decision, Question, Rules
-from apiserver.core.default_roles import MASTERS
-from apiserver.core.request import Request, User, Verb
+from apiserver.core.request import MASTERS, Request, User, Verb
 from apiserver.registry.current import Current, Reader
 
 DECISIONS_KEPT_MAX = 8_192
