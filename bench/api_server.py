@@ -173,6 +173,7 @@ class Run:
                 "raw", server, self._plane.access.cert_file, self._plane.access.key_file, self._plane.access.ca_file
             )
             async with opened(access) as api:
+                await asyncio.gather(*(api.call("GET", "/") for _ in range(self._callers)))  # the connections
                 await self._pool("raw aiohttp GETs", READS, lambda _: api.call("GET", "/"))
 
     def memory(self) -> None:

@@ -23,7 +23,7 @@ from apiserver.app import Assembly, Settings
 from apiserver.core.request import Options, Request, User, Verb
 from apiserver.storage.memory import MemoryStorage
 
-USER = User("bench")
+USER = User("bench", ("system:masters",))
 STRATEGIC = "application/strategic-merge-patch+json"
 READY = ("PodScheduled", "Initialized", "ContainersReady", "Ready")
 LEASE_SPEC = {"holderIdentity": "n", "leaseDurationSeconds": 4}

@@ -2,19 +2,21 @@
 
 Model. An asker must hear of a revision that was read after it asked, since only then everything acknowledged before is in it.
 Reads follow each other: whoever asks while one is under way waits for the next, and all that wait share it. A lone asker's read
-begins at once. When several share one, there is a pause before the next: a read costs as much as answering several requests
-from the cache, and a crowd of readers that comes back one by one would make nearly one each. The pause is a multiple of what
-the read took, so that it grows when there is much to do and reads become slow.
+begins at once. When several share one there is a pause before the next, until they and those that came meanwhile wait again,
+or `ENOUGH` do: a read costs as much as answering several requests from the cache, and a crowd of readers that comes back one by
+one would make nearly one each. The pause is at most a multiple of what the read took.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
-CROWD = 4
+CROWD = 2
+ENOUGH = 16
 PAUSE_FACTOR = 2.0
-PAUSE_MAX_S = 0.01
+PAUSE_MAX_S = 0.004
 
 
 class Revisions:
@@ -24,11 +26,15 @@ class Revisions:
         self._read = read
         self._waiting: list[asyncio.Future[int]] = []
         self._serving: asyncio.Task[None] | None = None
+        self._enough = 0
+        self._gathered = asyncio.Event()
 
     async def current(self) -> int:
         """A revision as of now or later."""
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
+        if len(self._waiting) >= self._enough:
+            self._gathered.set()
         if self._serving is None:
             self._serving = asyncio.get_running_loop().create_task(self._serve(), name="etcd/revision")
         return await future
@@ -43,12 +49,24 @@ class Revisions:
         try:
             while self._waiting:
                 began = loop.time()
-                if await self._serve_once() >= CROWD:
-                    await asyncio.sleep(min(PAUSE_FACTOR * (loop.time() - began), PAUSE_MAX_S))
+                askers = await self._serve_once()
+                if askers >= CROWD:
+                    await self._gather(
+                        min(askers + len(self._waiting), ENOUGH), min(PAUSE_FACTOR * (loop.time() - began), PAUSE_MAX_S)
+                    )
         finally:
             self._serving = None
             for future in self._waiting:
                 future.cancel()
+
+    async def _gather(self, enough: int, pause_s: float) -> None:
+        """Wait until `enough` wait, but no longer than the pause."""
+        self._enough = enough
+        self._gathered.clear()
+        if len(self._waiting) < enough:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._gathered.wait()
 
     async def _serve_once(self) -> int:
         """One read for those that wait now; how many they were."""

@@ -1,7 +1,7 @@
 """A component that does nothing but live: for tests of what starts, watches and stops components.
 
 As an API server (by the kind in its configuration) it answers GET /api/v1/nodes over mutual TLS with every node of
-its cluster, all Ready.
+its cluster, all Ready, and takes merge patches of their labels.
 """
 
 import json
@@ -41,16 +41,24 @@ class _Server(socketserver.ThreadingMixIn, HTTPServer):
 
 
 def _serve(document: dict[str, Any], path: Path) -> None:
-    nodes = [
-        {"metadata": {"name": directory.name}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
-        for directory in path.parents[2].iterdir()
-    ]
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    names = [directory.name for directory in path.parents[2].iterdir()]
+    nodes: dict[str, Any] = {name: {"metadata": {"name": name, "labels": {}}, "status": ready} for name in names}
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            body = json.dumps({"metadata": {"resourceVersion": "1"}, "items": nodes}).encode()
+            self._answer({"metadata": {"resourceVersion": "1"}, "items": list(nodes.values())})
+
+        def do_PATCH(self) -> None:
+            patch = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            node = nodes[self.path.rpartition("/")[2]]
+            node["metadata"]["labels"].update(patch["metadata"]["labels"])
+            self._answer(node)
+
+        def _answer(self, found: Any) -> None:
+            body = json.dumps(found).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
