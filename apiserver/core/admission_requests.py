@@ -40,7 +40,7 @@ class Situation:
     ) -> None:
         self.request = request
         self.operation = operation
-        self.row = request.form or request.resource
+        self.row = request.row
         self.namespace: Plain | None = None
         self._options = options
         self._objects = (new, old)

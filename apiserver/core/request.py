@@ -131,6 +131,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     method: str = ""
 
     @property
+    def row(self) -> Resource:
+        """The row in whose form the objects are spoken of."""
+        return self.form or self.resource
+
+    @property
     def manager(self) -> str:
         """Whom the fields that this request writes belong to."""
         return self.options.field_manager or self.agent

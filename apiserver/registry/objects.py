@@ -153,7 +153,7 @@ class Objects:
     async def update(self, request: Request) -> Document:
         """Replace an object; raises ApiError 400, 404, 409 or 422."""
         resource = request.resource
-        row = request.form or resource
+        row = request.row
         shown, warnings = bodies.resource_decode(row, request.body, request.content_type, request.options.field_validation)
         incoming = forms.to_stored(row, shown)
         naming.settle_name(incoming.metadata, request.name)
@@ -173,7 +173,7 @@ class Objects:
     async def patch(self, request: Request) -> Document:
         """Apply a patch to an object; raises ApiError 400, 404, 409, 415 or 422."""
         resource, options = request.resource, request.options
-        row = request.form or resource
+        row = request.row
         change = parse_patch(request.body, request.content_type)
         doubled = bodies.check_doubled(resource, request.body, options.field_validation)
         about_managers = ownership.is_mentioned(request.body)
@@ -197,7 +197,7 @@ class Objects:
 
     def patched(self, request: Request, plain: Any, old: Object) -> Object:
         """The object that a patch of `old` has led to; raises ApiError 400, 409 for another object or another state of it."""
-        row = request.form or request.resource
+        row = request.row
         new: Object = forms.from_plain(row, plain, "a patch")
         naming.settle_name(new.metadata, request.name)
         wanted = new.metadata
@@ -382,7 +382,7 @@ class Objects:
 
     def _decode_new(self, request: Request) -> tuple[Object, tuple[str, ...]]:
         """The new object in a body, as it is to be stored; a form may ask more of new objects than the stored one does."""
-        row = request.form or request.resource
+        row = request.row
         shown, warnings = bodies.resource_decode(row, request.body, request.content_type, request.options.field_validation)
         if row in FORM_RULES:
             _require_valid(row, shown, list(FORM_RULES[row](shown)))

@@ -132,7 +132,7 @@ class Webhooks:
         changed = self.mutating_policies.concerned(request, operation)
         if not (judged or changed or self._hooks[0] or self._hooks[1]) or not self._open:
             return NOBODY
-        row = request.form or request.resource
+        row = request.row
         mutating, validating = self._about(operation, row, request.subresource)
         if not (judged or changed or mutating or validating):
             return NOBODY
