@@ -11,8 +11,8 @@ as often as the write has to be tried on another state of the object.
 
 The index of webhooks follows the watch caches of their configurations: it is made anew when a cache shows another view than
 last time. A write of a configuration is answered once this server's cache shows it (`settled`), so that it takes effect at
-once here, and soon elsewhere. Until the server's own objects have been made (`open`), nobody is asked: webhooks are reached
-through what is made there.
+once here, and soon elsewhere. One that cannot be read is passed over, so that others can be written, and it deleted. Until the
+server's own objects have been made (`open`), nobody is asked: webhooks are reached through what is made there.
 
 A webhook that cannot be asked, or gives no good answer, fails the request (500) or is passed over, as its failurePolicy says;
 what it refuses is refused with its own status. Source: the Kubernetes page "Dynamic Admission Control".
@@ -23,12 +23,14 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from apimachinery import codec, errors
 from apimachinery.clock import Clock
+from apimachinery.errors import ApiError
 from apimachinery.kinds import MutatingWebhookConfiguration, ValidatingWebhookConfiguration
 from apimachinery.kinds.object import Object
+from apimachinery.labels import SelectorError
 from apimachinery.resources import (
     MUTATING_WEBHOOK_CONFIGURATIONS,
     NAMESPACES,
@@ -47,6 +49,7 @@ from apiserver.ports import Authorizer, BackendError, Backends
 from apiserver.registry.admission_policies import ValidatingPolicies
 from apiserver.registry.current import Reader
 from apiserver.registry.mutating_policies import MutatingPolicies, Settle, Turns
+from apiserver.registry.policy_index import Entry, Stored
 from apiserver.registry.webhook_metrics import WebhookMetrics
 
 log = logging.getLogger(__name__)
@@ -59,23 +62,6 @@ Matched = tuple[tuple[Hook, Resource], ...]
 """Webhooks that are about a request, each with the row in whose form it is told of it."""
 
 
-class Entry(Protocol):
-    @property
-    def data(self) -> bytes: ...
-
-
-class Configurations(Protocol):
-    """The configurations of one kind as this server's watch cache has them."""
-
-    def view(self) -> Sequence[Entry]:
-        """All of them in the order of their names; the same object as long as nothing has changed."""
-        ...
-
-    async def wait_for(self, revision: int) -> None:
-        """Wait until the cache is as new as this; raises NotFresh when that takes too long."""
-        ...
-
-
 class Webhooks:
     """Opens a review for each request."""
 
@@ -84,8 +70,8 @@ class Webhooks:
         reader: Reader,
         backends: Backends,
         *,
-        validating: Configurations,
-        mutating: Configurations,
+        validating: Stored,
+        mutating: Stored,
         policies: ValidatingPolicies,
         mutating_policies: MutatingPolicies,
         table: ResourceTable,
@@ -406,7 +392,13 @@ class _Review(Review):
 
 
 def _compiled(cls: type[Any], view: Sequence[Entry]) -> list[Hook]:
-    return [hook for entry in view for hook in compile_configuration(codec.decode(cls, entry.data))]
+    hooks: list[Hook] = []
+    for entry in view:
+        try:
+            hooks += compile_configuration(codec.decode(cls, entry.data))
+        except (ApiError, SelectorError):
+            log.warning("a webhook configuration cannot be read and is passed over", extra={"key": entry.key.decode()})
+    return hooks
 
 
 __all__ = ["CREATE", "NOBODY", "REQUEST_TIME_S", "UPDATE", "Review", "Webhooks"]
