@@ -16,7 +16,6 @@ _SUBDOMAIN = re.compile(rf"{_DNS_1123_LABEL}(?:\.{_DNS_1123_LABEL})*")
 _WILDCARD = re.compile(rf"\*\.{_DNS_1123_LABEL}(?:\.{_DNS_1123_LABEL})*")
 _LABEL_1035 = re.compile(_DNS_1035_LABEL)
 _QUALIFIED = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
-_ENVIRONMENT = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 _PORT_NAME = re.compile(r"[-a-z0-9]+")
 _HTTP_HEADER = re.compile(r"[-A-Za-z0-9]+")
@@ -114,17 +113,6 @@ def environment_name(name: str) -> list[str]:
     if name and all(" " <= character <= "~" and character != "=" for character in name):
         return []
     return ["a valid environment variable name must consist only of printable ASCII characters other than '='"]
-
-
-def strict_environment_name(name: str) -> list[str]:
-    """Names of variables that every shell accepts."""
-    problems = []
-    if not _ENVIRONMENT.fullmatch(name):
-        problems.append(
-            "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not "
-            "start with a digit"
-        )
-    return problems + _no_dots(name)
 
 
 def config_key(key: str) -> list[str]:

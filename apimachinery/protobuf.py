@@ -143,6 +143,16 @@ def _wire(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
         place += size
 
 
+def varint(number: int) -> bytes:
+    """A number that is not negative, as protobuf writes it."""
+    parts = bytearray()
+    while number > 0x7F:
+        parts.append(number & 0x7F | 0x80)
+        number >>= 7
+    parts.append(number)
+    return bytes(parts)
+
+
 def _varint(data: memoryview, place: int) -> tuple[int, int]:
     value = 0
     for index in range(_VARINT_BYTES_MAX):

@@ -497,9 +497,6 @@ class ResourceTable:
                 return row
         return None
 
-    def in_category(self, category: str) -> tuple[Resource, ...]:
-        return tuple(row for row in self.rows if category in row.categories)
-
 
 TABLE = ResourceTable((*RESOURCES, *CONVERTED, *REVIEWS))
 by_plural = TABLE.by_plural

@@ -1,13 +1,13 @@
 """The composition root: which parts there are, how they are joined, in which order they start and stop.
 
-Start: caches follow the storage → synced → bootstrap → doors open → READY. Stop: doors take nothing new, watches end, what was
-accepted is finished → background tasks end → the storage is closed.
+Start: caches follow the storage → synced → custom resources are served → bootstrap → webhooks and policies count, aggregated
+API servers are looked after → doors open → READY. Stop: doors take nothing new, watches end, what was accepted is finished →
+background tasks end → connections and the storage are closed.
 """
 
 import asyncio
 import random
 import socket
-import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,6 +23,7 @@ from apimachinery.resources import (
     Resource,
     ResourceTable,
 )
+from apiserver import tls
 from apiserver.adapters import GrpcNodes
 from apiserver.aggregation import Aggregation, ProxyClient
 from apiserver.aggregation.servers import Reach
@@ -53,7 +54,7 @@ from apiserver.flow import Lines
 from apiserver.identity import NoTokens
 from apiserver.loops import repair_forever
 from apiserver.metrics import Metrics
-from apiserver.ports import Backends, Nodes, Tokens
+from apiserver.ports import Authorizer, Backends, Nodes, Tokens
 from apiserver.registry.admission import Admission
 from apiserver.registry.admission_policies import ValidatingPolicies
 from apiserver.registry.applying import Applies
@@ -148,33 +149,13 @@ class Assembly:
         self.caches: dict[Resource, WatchCache] = {row: self._new_cache(row) for row in table.stored}
         first = address_range(settings.service_cidr).first
         self.service_address = address_text(first)
-        reserved = (self.service_address, address_text(first + CLUSTER_DNS_OFFSET))
-        self.allocator = Allocator(
-            storage,
-            keys,
-            addresses=address_range(settings.service_cidr, reserved),
-            ports=port_range(settings.node_port_range),
-            network=settings.service_cidr,
-            rng=rng,
-        )
+        self.allocator = self._new_allocator(reserved=(self.service_address, address_text(first + CLUSTER_DNS_OFFSET)))
         reading = Reading(storage, self.caches, keys)
         store = ObjectStore(storage, keys, reading)
         authorizer = RoleAuthorizer(reading)
         connections = Connections(store, nodes, clock, rng)
         self.backends = backends or HttpsBackends(connections.serving, nodes)
-        self.webhooks = webhooks = Webhooks(
-            reading,
-            self.backends,
-            validating=self.caches[VALIDATING_WEBHOOK_CONFIGURATIONS],
-            mutating=self.caches[MUTATING_WEBHOOK_CONFIGURATIONS],
-            policies=ValidatingPolicies(reading, self.caches, table=table, authorizer=authorizer),
-            mutating_policies=MutatingPolicies(reading, self.caches, table=table, authorizer=authorizer),
-            table=table,
-            authorizer=authorizer,
-            metrics=WebhookMetrics(self.metrics.registry),
-            clock=clock,
-            rng=rng,
-        )
+        self.webhooks = webhooks = self._new_webhooks(reading, authorizer)
         strategies = dict(STRATEGIES)
         objects = Objects(
             store,
@@ -189,7 +170,6 @@ class Assembly:
             event_ttl_s=settings.event_ttl_s,
         )
         applies = Applies(objects)
-        limits = settings.limits
         given = settings.tokens
         self.tokens: Tokens = NoTokens()
         token_requests = TokenRequests(None, None, reading, clock, rng)
@@ -198,12 +178,7 @@ class Assembly:
             token_requests = TokenRequests(given.policy, given.signer, reading, clock, rng)
         self.api = Api(
             authorizer=authorizer,
-            lines=Lines(
-                reads_in_flight=limits.reads_in_flight,
-                reads_waiting=limits.reads_waiting,
-                writes_in_flight=limits.writes_in_flight,
-                writes_waiting=limits.writes_waiting,
-            ),
+            lines=_lines(settings.limits),
             reading=reading,
             objects=objects,
             applies=applies,
@@ -219,7 +194,6 @@ class Assembly:
         )
         reach = Reach(connections, nodes, settings.proxy_client)
         self.aggregation = Aggregation(self.api, table, reading, reach, clock=clock, rng=rng)
-
         self.extensions = Extensions(
             table=table,
             caches=self.caches,
@@ -239,6 +213,32 @@ class Assembly:
             return OpenId()
         here = f"https://{settings.advertise_address}:{settings.advertise_port}{KEYS_PATH}"
         return openid(keys.policy.issuers[0], keys.keys_url or here, keys.verifier)
+
+    def _new_allocator(self, reserved: tuple[str, ...]) -> Allocator:
+        settings = self.settings
+        return Allocator(
+            self.storage,
+            self.keys,
+            addresses=address_range(settings.service_cidr, reserved),
+            ports=port_range(settings.node_port_range),
+            network=settings.service_cidr,
+            rng=self.rng,
+        )
+
+    def _new_webhooks(self, reading: Reading, authorizer: Authorizer) -> Webhooks:
+        return Webhooks(
+            reading,
+            self.backends,
+            validating=self.caches[VALIDATING_WEBHOOK_CONFIGURATIONS],
+            mutating=self.caches[MUTATING_WEBHOOK_CONFIGURATIONS],
+            policies=ValidatingPolicies(reading, self.caches, table=self.table, authorizer=authorizer),
+            mutating_policies=MutatingPolicies(reading, self.caches, table=self.table, authorizer=authorizer),
+            table=self.table,
+            authorizer=authorizer,
+            metrics=WebhookMetrics(self.metrics.registry),
+            clock=self.clock,
+            rng=self.rng,
+        )
 
     def _new_cache(self, row: Resource, normalize: Callable[[bytes], bytes] | None = None) -> WatchCache:
         return WatchCache(
@@ -353,22 +353,11 @@ class Doors:
         files = {"certificate": cert, "key": key, "client_ca": client_ca}
         pem = {name: _read(path) for name, path in files.items()}
         self.grpc_port = await self.grpc.start(grpc_address, grpc_port, **pem)
-        await self.rest.start(sockets, server_context(cert, key, client_ca))
+        await self.rest.start(sockets, tls.serving(cert, key, client_ca))
 
     async def close(self) -> None:
         """Take nothing new, end the watches, finish what was accepted."""
         await asyncio.gather(self.rest.stop(), self.grpc.stop())
-
-
-def server_context(cert: Path, key: Path, client_ca: Path) -> ssl.SSLContext:
-    """TLS 1.2 or later. A client may come without a certificate, but with none that the cluster's CA has not signed."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(cert, key)
-    context.load_verify_locations(client_ca)
-    context.verify_mode = ssl.CERT_OPTIONAL
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 def token_keys(config: ServiceAccountConfig) -> TokenKeys:
@@ -410,16 +399,16 @@ async def serve(config: ApiServerConfiguration, stop: asyncio.Event) -> None:
         settings, _storage(config.storage), _nodes(config.kubelet_client), clock=SystemClock(), rng=random.SystemRandom()
     )
     doors = Doors(assembly, last_requests_s=LAST_REQUESTS_S)
-    tls = config.tls
+    files = config.tls
     async with assembly.running():
         try:
             await doors.open(
                 sockets,
                 config.grpc.address,
                 config.grpc.port,
-                cert=Path(tls.cert_file),
-                key=Path(tls.key_file),
-                client_ca=Path(tls.client_ca_file),
+                cert=Path(files.cert_file),
+                key=Path(files.key_file),
+                client_ca=Path(files.client_ca_file),
             )
             notify.ready()
             await stop.wait()
@@ -442,6 +431,15 @@ def _inherited(number: int) -> socket.socket:
     return inherited
 
 
+def _lines(limits: LimitsConfig) -> Lines:
+    return Lines(
+        reads_in_flight=limits.reads_in_flight,
+        reads_waiting=limits.reads_waiting,
+        writes_in_flight=limits.writes_in_flight,
+        writes_waiting=limits.writes_waiting,
+    )
+
+
 def _proxy_client(config: RequestHeaderConfig) -> ProxyClient | None:
     return ProxyClient(Path(config.cert_file), Path(config.key_file)) if config.cert_file else None
 
@@ -455,8 +453,8 @@ def _authentication(config: ApiServerConfiguration) -> Mapping[str, str]:
 def _storage(config: StorageConfig) -> Storage:
     if config.backend == "memory":
         return MemoryStorage()
-    tls = TlsFiles(Path(config.ca_file), Path(config.cert_file), Path(config.key_file)) if config.ca_file else None
-    return EtcdStorage(config.endpoints, tls=tls)
+    files = TlsFiles(Path(config.ca_file), Path(config.cert_file), Path(config.key_file)) if config.ca_file else None
+    return EtcdStorage(config.endpoints, tls=files)
 
 
 def _nodes(config: KubeletClientConfig) -> Nodes:

@@ -24,6 +24,7 @@ from yarl import URL
 
 from apimachinery import errors
 from apimachinery.errors import ApiError
+from apiserver import tls
 from apiserver.core import backends as rules
 from apiserver.core.request import Proxying
 from apiserver.doors.forwarding import LocalEnd, connect
@@ -235,20 +236,10 @@ class _Protocol(ResponseHandler):
 
 
 def _context(ca_bundle: bytes) -> ssl.SSLContext:
-    """TLS 1.2 or later; certificates are for the names among their alternative ones, and any given one may be a root."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.hostname_checks_common_name = False
-    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-    context.set_alpn_protocols(["http/1.1"])
-    if not ca_bundle:
-        context.load_default_certs()
-        return context
     try:
-        context.load_verify_locations(cadata=ca_bundle.decode("ascii"))
+        return tls.verifying(ca_bundle)
     except (ssl.SSLError, ValueError) as error:
         raise _CallError("unable to load root certificates: the CA bundle holds no valid PEM certificates") from error
-    return context
 
 
 def _not_found(error: ApiError, service: str) -> str:

@@ -40,11 +40,11 @@ from apimachinery.service_accounts import DEFAULT
 from apiserver.chain import Api
 from apiserver.core import default_roles
 from apiserver.core.aggregation.identity import CONFIG_MAP, CONFIG_MAP_NAMESPACE
-from apiserver.core.request import Document, Request, User, Verb
+from apiserver.core.request import MASTERS, Document, Request, User, Verb
 from apiserver.strategy.scheduling import SYSTEM_CLASSES
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
-SERVER = User("system:apiserver", ("system:masters",))
+SERVER = User("system:apiserver", (MASTERS,))
 AnyRole = TypeVar("AnyRole", Role, ClusterRole)
 AnyBinding = TypeVar("AnyBinding", RoleBinding, ClusterRoleBinding)
 _LABELS = {"component": "apiserver", "provider": "kubernetes"}

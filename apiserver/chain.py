@@ -1,10 +1,11 @@
 """The handler chain: what happens to every request between a door and the registry.
 
-    authentication (at the door) → authorization → flow control → the registry's verbs, which decode, admit,
-    default, validate and store
+    authentication, impersonation (at the door) → authorization → flow control → the registry's verbs, which decode,
+    default, admit, validate and store (see `registry.objects`)
 
 A door calls `Api.handle`, gets an Answer or an ApiError, and nothing else. A request that writes is carried through even
-when its caller goes away: the doors await it, they do not cancel it.
+when its caller goes away: the doors await it, they do not cancel it. Requests for aggregated APIs take another way (see
+`aggregation.carrying`).
 """
 
 import asyncio

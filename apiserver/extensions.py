@@ -247,13 +247,14 @@ class Extensions:
 
     async def _deleting(self, name: str) -> CustomResourceDefinition | None:
         """The definition as the storage has it, while its objects are to be deleted."""
-        try:
-            current = await self._store.current(CUSTOM_RESOURCE_DEFINITIONS, "", name)
-        except ApiError as error:
-            if errors.is_not_found(error):
-                return None
-            await asyncio.sleep(PAUSE_S)
-            return await self._deleting(name)
+        while True:
+            try:
+                current = await self._store.current(CUSTOM_RESOURCE_DEFINITIONS, "", name)
+                break
+            except ApiError as error:
+                if errors.is_not_found(error):
+                    return None
+                await asyncio.sleep(PAUSE_S)
         definition = codec.decode(CustomResourceDefinition, current.data)
         held = definitions.CLEANUP_FINALIZER in definition.metadata.finalizers
         return definition if definition.metadata.deletion_timestamp and held else None

@@ -21,7 +21,7 @@ from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import NamedTuple
 
-from apimachinery import errors
+from apimachinery import errors, service_accounts
 from apimachinery.resources import LEASES
 from apiserver.core.request import Request, User, Verb
 
@@ -42,7 +42,7 @@ class Flow(StrEnum):
 
 _CONTROLLERS = frozenset(("system:kube-controller-manager", "system:kube-scheduler"))
 _NODE_USERS = frozenset(("system:kube-proxy", "system:cluster-dns"))
-_SYSTEM_ACCOUNTS = "system:serviceaccounts:kube-system"
+_, _SYSTEM_ACCOUNTS = service_accounts.groups("kube-system")
 _SERVER = "system:apiserver"
 
 

@@ -6,8 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import etcd as etcd_support
+
+# How long an example takes says more about what else the machine does than about what is tested.
+settings.register_profile("coxswain", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("coxswain")
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from yarl import URL
 
 from apimachinery import errors
 from apimachinery.errors import ApiError
+from apiserver import tls
 from apiserver.core.aggregation.identity import PROBER, PROBER_GROUPS, identity_headers
 from apiserver.core.aggregation.routes import Servers
 from apiserver.doors.forwarding import LocalEnd
@@ -121,20 +122,7 @@ def _sentence(error: BaseException) -> str:
 
 @lru_cache(maxsize=256)
 def _context(ca_bundle: bytes, insecure: bool, client: ProxyClient | None) -> ssl.SSLContext:
-    """TLS 1.2 or later; certificates are for the names among their alternative ones, and any given one may be a root."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
+    context = tls.unverified() if insecure else tls.verifying(ca_bundle)
     if client is not None:
         context.load_cert_chain(client.cert, client.key)
-    if insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-    context.hostname_checks_common_name = False
-    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-    if ca_bundle:
-        context.load_verify_locations(cadata=ca_bundle.decode("ascii"))
-    else:
-        context.load_default_certs()
     return context

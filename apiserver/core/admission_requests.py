@@ -3,8 +3,7 @@
 Objects are turned into plain data when a policy is about the request, once for each form in which it is looked at.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -12,12 +11,13 @@ import msgspec
 from apimachinery import codec
 from apimachinery.kinds.meta import ObjectMeta
 from apimachinery.resources import NAMESPACES, SUBRESOURCES, Resource
-from apiserver.cel.library.authorization import Subject, Verdict
+from apiserver.cel.library.authorization import Subject
 from apiserver.core import forms
 from apiserver.core.access import Decision, Question
+from apiserver.core.admission_review import Attributes, request_values, review_request
 from apiserver.core.admission_rules import Labels
 from apiserver.core.match_conditions import authorizer_value
-from apiserver.core.request import Request, User
+from apiserver.core.request import Request
 
 Plain = dict[str, Any]
 
@@ -40,7 +40,7 @@ class Situation:
     ) -> None:
         self.request = request
         self.operation = operation
-        self.row = request.form or request.resource
+        self.row = request.row
         self.namespace: Plain | None = None
         self._options = options
         self._objects = (new, old)
@@ -97,7 +97,7 @@ class Situation:
             "oldObject": old,
             "request": self._request(row),
             "namespaceObject": self.namespace,
-            "authorizer": replace(authorizer_value(self.request.user, self._ask), request=subject),
+            "authorizer": authorizer_value(self.request.user, self._decide, subject),
         }
         if with_params:
             values["params"] = params
@@ -123,35 +123,17 @@ class Situation:
         return plain
 
     def _request(self, row: Resource) -> Plain:
-        request, below = self.request, self.request.subresource
-        told: Plain = {
-            "kind": _kind(row, below),
-            "resource": {"group": row.group, "version": row.version, "resource": row.plural},
-            "requestKind": _kind(self.row, below),
-            "requestResource": {"group": self.row.group, "version": self.row.version, "resource": self.row.plural},
-            "operation": self.operation,
-            "userInfo": _user_info(request.user),
-            "dryRun": request.options.dry_run,
-            "options": msgspec.json.decode(self._options) if self._options else None,
-        }
-        optional = {"subResource": below, "requestSubResource": below, "name": self.name, "namespace": request.namespace}
-        return told | {name: value for name, value in optional.items() if value}
-
-    def _ask(self, asked: Question) -> Verdict:
-        decision = self._decide(asked)
-        return Verdict(decision.allowed, decision.reason, decision.error)
-
-
-def _kind(row: Resource, subresource: str) -> Mapping[str, str]:
-    known = SUBRESOURCES.get(subresource) if subresource else None
-    group, version, kind = known.gvk(row) if known is not None else (row.group, row.version, row.kind)
-    return {"group": group, "version": version, "kind": kind}
-
-
-def _user_info(user: User) -> dict[str, Any]:
-    shown: dict[str, Any] = {"username": user.name, "groups": list(user.groups)}
-    if user.uid:
-        shown["uid"] = user.uid
-    if user.extra:
-        shown["extra"] = {name: list(values) for name, values in user.extra}
-    return shown
+        request = self.request
+        about = Attributes(
+            self.operation,
+            self.row,
+            request.subresource,
+            request.namespace,
+            self.name,
+            request.user,
+            request.options.dry_run,
+            self._options,
+        )
+        _, _, told = request_values(review_request(about, row, "", b"", b""))
+        del told["uid"]  # that of a call of a webhook
+        return told

@@ -11,11 +11,13 @@ from typing import Any
 import msgspec
 
 from apimachinery.errors import ApiError
+from apimachinery.kinds import UserInfo
 from apimachinery.kinds.base import Base
 from apimachinery.kinds.meta import Status
 from apimachinery.patch import MAX_OPERATIONS
 from apimachinery.resources import SUBRESOURCES, Resource
 from apiserver.core.request import Options, User
+from apiserver.core.users import user_info
 
 API_VERSION, KIND = "admission.k8s.io/v1", "AdmissionReview"
 WARNING_CHARACTERS_MAX = 256
@@ -63,15 +65,8 @@ class GroupVersionResource(msgspec.Struct, frozen=True):
     resource: str
 
 
-class UserInfo(msgspec.Struct, frozen=True, omit_defaults=True):
-    username: str
-    uid: str = ""
-    groups: tuple[str, ...] = ()
-    extra: dict[str, list[str]] = {}
-
-
 class ReviewRequest(msgspec.Struct, frozen=True, rename="camel"):
-    """What a webhook is asked; the same goes, decoded, into the variable `request` of match conditions."""
+    """What a webhook is asked; the same, decoded and without the objects, is the variable `request` of expressions."""
 
     uid: str
     kind: GroupVersionKind
@@ -90,10 +85,6 @@ class ReviewRequest(msgspec.Struct, frozen=True, rename="camel"):
     request_sub_resource: str | msgspec.UnsetType = msgspec.UNSET
 
 
-def _user_info(user: User) -> UserInfo:
-    return UserInfo(user.name, user.uid, user.groups, {name: list(values) for name, values in user.extra})
-
-
 def review_request(about: Attributes, row: Resource, uid: str, new: bytes, old: bytes) -> ReviewRequest:
     """The question about `new` and `old` (JSON in the form of `row`, empty for what is not there)."""
     below = about.subresource or msgspec.UNSET
@@ -104,7 +95,7 @@ def review_request(about: Attributes, row: Resource, uid: str, new: bytes, old: 
         request_kind=_kind(about.row, about.subresource),
         request_resource=GroupVersionResource(about.row.group, about.row.version, about.row.plural),
         operation=about.operation,
-        user_info=_user_info(about.user),
+        user_info=user_info(about.user),
         object=_raw(new),
         old_object=_raw(old),
         dry_run=about.dry_run,
@@ -119,6 +110,12 @@ def review_request(about: Attributes, row: Resource, uid: str, new: bytes, old: 
 def encode_review(request: ReviewRequest) -> bytes:
     """The body of a call."""
     return msgspec.json.encode({"kind": KIND, "apiVersion": API_VERSION, "request": request})
+
+
+def request_values(request: ReviewRequest) -> tuple[Any, Any, dict[str, Any]]:
+    """The object, the object before, and the variable `request` of expressions, as plain data."""
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(request))
+    return plain.pop("object"), plain.pop("oldObject"), plain
 
 
 def write_options(kind: str, options: Options) -> bytes:

@@ -21,13 +21,12 @@ from apimachinery.kinds import (
     RoleRef,
     Subject,
 )
+from apimachinery.service_accounts import GROUP as SERVICE_ACCOUNTS
+from apiserver.core.request import AUTHENTICATED, MASTERS, UNAUTHENTICATED
 
 GROUP = "rbac.authorization.k8s.io"
 BOOTSTRAPPING = {"kubernetes.io/bootstrapping": "rbac-defaults"}
 AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate"
-MASTERS = "system:masters"
-AUTHENTICATED = "system:authenticated"
-UNAUTHENTICATED = "system:unauthenticated"
 SYSTEM_NAMESPACE = "kube-system"
 
 READ = ("get", "list", "watch")
@@ -252,7 +251,7 @@ def cluster_role_bindings() -> list[ClusterRoleBinding]:
         _bind("system:discovery", _group(AUTHENTICATED)),
         _bind("system:public-info-viewer", _group(AUTHENTICATED), _group(UNAUTHENTICATED)),
         _bind("system:monitoring", _group("system:monitoring")),
-        _bind("system:service-account-issuer-discovery", _group("system:serviceaccounts")),
+        _bind("system:service-account-issuer-discovery", _group(SERVICE_ACCOUNTS)),
         _bind("system:node-proxier", _user("system:kube-proxy")),
         _bind("system:cluster-dns", _user("system:cluster-dns")),
         _bind("system:kube-scheduler", _user("system:kube-scheduler")),

@@ -38,9 +38,6 @@ class Verdict(NamedTuple):
     message: str
 
 
-DELETION_PENDING = Verdict(
-    TERMINATING, True, "InstanceDeletionPending", "CustomResourceDefinition marked for deletion; its objects are deleted first"
-)
 DELETION_DONE = Verdict(TERMINATING, False, "InstanceDeletionCompleted", "removed all instances")
 
 

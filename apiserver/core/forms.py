@@ -8,6 +8,7 @@ resource table's.
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -35,6 +36,14 @@ def settle(request: Request) -> Request:
 def to_stored(row: Resource, obj: Object) -> Object:
     """An object of the row as it is stored; raises ApiError (400) for one that cannot be stored."""
     return obj if row.conversion is None else _object(row.conversion.to_stored(obj))
+
+
+def from_plain(row: Resource, plain: Any, author: str) -> Any:
+    """What `author` (a patch, a webhook) has made of an object that the row showed, as it is stored; raises ApiError (400)."""
+    made = codec.convert(row.cls, plain)
+    if (made.kind, made.api_version) != (row.kind, row.api_version):
+        raise errors.bad_request(f"{author} cannot change kind and apiVersion")
+    return to_stored(row, made)
 
 
 def shown(row: Resource, data: bytes) -> bytes:

@@ -9,13 +9,11 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import unquote
 
 from apimachinery import errors
+from apimachinery import service_accounts as names
 from apiserver.core.access import Question
-from apiserver.core.request import User
+from apiserver.core.request import ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, User
 
-ANONYMOUS = "system:anonymous"
-AUTHENTICATED, UNAUTHENTICATED = "system:authenticated", "system:unauthenticated"
 _PREFIX, _EXTRA = b"impersonate-", "impersonate-extra-"
-_SERVICE_ACCOUNT, _SERVICE_ACCOUNTS = "system:serviceaccount:", "system:serviceaccounts"
 _AUTHENTICATION = "authentication.k8s.io"
 
 
@@ -65,7 +63,7 @@ def settled(wanted: User) -> User:
     groups = list(wanted.groups)
     account = _service_account(wanted.name)
     if account is not None and not groups:
-        groups = [_SERVICE_ACCOUNTS, f"{_SERVICE_ACCOUNTS}:{account[0]}"]
+        groups = list(names.groups(account[0]))
     everybody = UNAUTHENTICATED if wanted.name == ANONYMOUS else AUTHENTICATED
     if everybody not in groups:
         groups.append(everybody)
@@ -74,8 +72,8 @@ def settled(wanted: User) -> User:
 
 def _service_account(name: str) -> tuple[str, str] | None:
     """Namespace and name of the ServiceAccount that a user stands for."""
-    namespace, _, account = name.removeprefix(_SERVICE_ACCOUNT).partition(":")
-    return (namespace, account) if name.startswith(_SERVICE_ACCOUNT) and namespace and account else None
+    namespace, _, account = name.removeprefix(names.USERNAME_PREFIX).partition(":")
+    return (namespace, account) if name.startswith(names.USERNAME_PREFIX) and namespace and account else None
 
 
 def _question(

@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from apimachinery.kinds import MatchCondition
 from apiserver import cel
 from apiserver.cel.library.authorization import AuthorizerValue, Subject, Verdict
-from apiserver.core.access import Question
+from apiserver.core.access import Decision, Question
 from apiserver.core.request import User
+from apiserver.core.users import service_account_user
 
 VARIABLES = ("object", "oldObject", "request", "authorizer")
 
@@ -25,13 +27,9 @@ class Finding(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-def condition_fault(expression: str) -> str:
-    """What is wrong with an expression whatever it will be evaluated on; "" when nothing is."""
-    try:
-        cel.compile(expression, VARIABLES)
-    except cel.CelError as error:
-        return f"compilation failed: {error}"
-    return ""
+def compile_condition(condition: MatchCondition) -> cel.Program:
+    """Raises CelError."""
+    return cel.compile(condition.expression, VARIABLES)
 
 
 class Conditions:
@@ -56,13 +54,13 @@ class Conditions:
         return Finding(met=not faults, error="; ".join(faults))
 
 
-def authorizer_value(user: User, ask: Callable[[Question], Verdict]) -> AuthorizerValue:
-    """The value of `authorizer`: what `user`, or a service account that the expression names, may do."""
+def authorizer_value(user: User, decide: Callable[[Question], Decision], about: Subject) -> AuthorizerValue:
+    """The value of `authorizer`: what `user`, or a service account that the expression names, may do in place of `about`."""
 
-    def asked(subject: Subject) -> Verdict:
-        return ask(
+    def ask(subject: Subject) -> Verdict:
+        decision = decide(
             Question(
-                user=user if subject.service_account is None else _service_account(*subject.service_account),
+                user=user if subject.service_account is None else service_account_user(*subject.service_account),
                 verb=subject.verb,
                 path=subject.path,
                 group=subject.group,
@@ -73,10 +71,6 @@ def authorizer_value(user: User, ask: Callable[[Question], Verdict]) -> Authoriz
                 name=subject.name,
             )
         )
+        return Verdict(decision.allowed, decision.reason, decision.error)
 
-    return AuthorizerValue(asked)
-
-
-def _service_account(namespace: str, name: str) -> User:
-    groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
-    return User(f"system:serviceaccount:{namespace}:{name}", groups)
+    return AuthorizerValue(ask, request=about)

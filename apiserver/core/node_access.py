@@ -9,6 +9,7 @@ Source: the Kubernetes page "Using Node Authorization".
 from collections.abc import Iterable
 
 from apimachinery.kinds import Container, EphemeralContainer, Pod
+from apimachinery.protection import claims_of
 from apiserver.core.access import Question
 from apiserver.core.request import User
 
@@ -91,15 +92,6 @@ def config_maps_of(pod: Pod) -> Iterable[str]:
         for source in volume.projected.sources if volume.projected is not None else ():
             if source.config_map is not None:
                 yield source.config_map.name
-
-
-def claims_of(pod: Pod) -> Iterable[str]:
-    """The PersistentVolumeClaims a pod uses, those that are made for it too."""
-    for volume in pod.spec.volumes:
-        if volume.persistent_volume_claim is not None:
-            yield volume.persistent_volume_claim.claim_name
-        if volume.ephemeral is not None:
-            yield f"{pod.metadata.name}-{volume.name}"
 
 
 def _environment(pod: Pod, kind: str) -> Iterable[str]:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 from apimachinery.kinds import CSINode, Lease, Node, Pod
 from apimachinery.kinds.object import Object
-from apiserver.core.node_access import LEASES_NAMESPACE, claims_of, config_maps_of, secrets_of
+from apimachinery.protection import claims_of
+from apiserver.core.node_access import LEASES_NAMESPACE, config_maps_of, secrets_of
 
 MIRROR = "kubernetes.io/config.mirror"
 RESERVED_LABELS = "node-restriction.kubernetes.io"

@@ -50,8 +50,11 @@ class PatchType(StrEnum):
     APPLY = "application/apply-patch+yaml"
 
 
-AUTHENTICATED = "system:authenticated"
-"""The group of everybody who has said, and proved, who it is."""
+ANONYMOUS = "system:anonymous"
+MASTERS = "system:masters"
+"""The group of those who may do everything."""
+AUTHENTICATED, UNAUTHENTICATED = "system:authenticated", "system:unauthenticated"
+"""The groups of everybody who has said, and proved, who it is, and of those who have not."""
 
 
 class User(msgspec.Struct, frozen=True):
@@ -126,6 +129,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     form: Resource | None = None
     """The row in whose form the objects of `resource` are spoken of, when that is not their own; see `core.forms`."""
     method: str = ""
+
+    @property
+    def row(self) -> Resource:
+        """The row in whose form the objects are spoken of."""
+        return self.form or self.resource
 
     @property
     def manager(self) -> str:

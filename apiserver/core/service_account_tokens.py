@@ -18,7 +18,8 @@ import msgspec
 from apimachinery import service_accounts as names
 from apimachinery.errors import FieldError
 from apimachinery.kinds import BoundObjectReference, Pod, TokenRequestSpec
-from apiserver.core.request import AUTHENTICATED, User
+from apiserver.core.request import User
+from apiserver.core.users import service_account_user
 
 SECONDS_MIN, SECONDS_MAX = 600, 1 << 32
 SECONDS_DEFAULT = 3600
@@ -173,12 +174,7 @@ def user(credential: Credential) -> User:
         extra += [(names.NODE_NAME, (credential.node.name,)), (names.NODE_UID, (credential.node.uid,))]
     if credential.pod is not None:
         extra += [(names.POD_NAME, (credential.pod.name,)), (names.POD_UID, (credential.pod.uid,))]
-    return User(
-        names.username(namespace, account.name),
-        (*names.groups(namespace), AUTHENTICATED),
-        uid=account.uid,
-        extra=tuple(extra),
-    )
+    return service_account_user(namespace, account.name, account.uid, tuple(extra))
 
 
 def bound_kind(reference: BoundObjectReference) -> str | None:

@@ -16,6 +16,7 @@ import msgspec
 
 from apimachinery import codec, errors
 from apimachinery.errors import ApiError
+from apimachinery.protobuf import varint
 from apimachinery.resources import Resource, ResourceTable
 from apiserver.chain import Api
 from apiserver.core.ownership import manager_of_agent
@@ -152,7 +153,7 @@ class GrpcDoor:
             if held is not None:
                 yield held
             held = wire.list_chunk(part)
-        yield (held or b"") + b"\x10" + wire.varint(listing.revision)
+        yield (held or b"") + b"\x10" + varint(listing.revision)
 
     async def _watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[bytes]:
         try:

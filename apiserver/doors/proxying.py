@@ -21,6 +21,7 @@ from yarl import URL
 from apiclient import raw
 from apimachinery import errors
 from apimachinery.errors import ApiError, Reason
+from apiserver import tls
 from apiserver.core import proxying
 from apiserver.core.paths import proxied_path
 from apiserver.core.request import Proxying
@@ -204,15 +205,8 @@ class _Connector(aiohttp.BaseConnector):
 
     async def _create_connection(self, req: Any, *_: Any) -> ResponseHandler:
         near = await self._end.open()
-        tls = (self._context or _unverified()) if req.is_ssl() else None
+        context = (self._context or tls.unverified()) if req.is_ssl() else None
         made = await self._loop.create_connection(
-            self._factory, sock=near, ssl=tls, server_hostname=req.url.host if tls else None
+            self._factory, sock=near, ssl=context, server_hostname=req.url.host if context else None
         )
         return made[1]
-
-
-def _unverified() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context

@@ -1,10 +1,12 @@
 """The door for people and tools: Kubernetes' REST paths over aiohttp and TLS.
 
 Lists and watches are put together from the shared bytes of the cache; nothing is encoded here, but for the tables and the
-metadata that a client may ask for instead (`rendering`, `encoding`). JSON is what is spoken; YAML and protobuf are accepted in
-bodies. Where clients prefer answers that cannot be had (protobuf) they get JSON if they accept it at all, and 406 if not.
+metadata that a client may ask for instead (`rendering`), and YAML and gzip (`encoding`). JSON is what is spoken; YAML and
+protobuf are accepted in bodies. Where clients prefer answers that cannot be had (protobuf) they get JSON if they accept it at
+all, and 406 if not.
 
-Who asks is told by a client certificate or a bearer token; who shows neither gets nothing but the health checks.
+Who asks is told by a client certificate or a bearer token, or is whom that user may impersonate; who shows neither gets nothing
+but the health checks. Requests for APIs of other servers are carried to these (`aggregation`).
 
 A client that goes away cancels its handler, which ends its reads, watches and streams; a write is carried through all the same.
 """

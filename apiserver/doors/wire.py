@@ -7,20 +7,11 @@ encoding guide."""
 
 from collections.abc import Iterable, Sequence
 
+from apimachinery.protobuf import varint
 from apiserver.core.request import Event, EventBatch, Item
 
 _TYPES = {"ADDED": b"", "MODIFIED": b"\x08\x01", "DELETED": b"\x08\x02"}
 _BOOKMARK = b"\x08\x03"
-
-
-def varint(number: int) -> bytes:
-    """A number that is not negative, as protobuf writes it."""
-    parts = bytearray()
-    while number > 0x7F:
-        parts.append(number & 0x7F | 0x80)
-        number >>= 7
-    parts.append(number)
-    return bytes(parts)
 
 
 def envelope(data: bytes, revision: int) -> bytes:

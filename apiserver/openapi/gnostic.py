@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from apiserver.doors.wire import varint
+from apimachinery.protobuf import varint
 
 Writer = Callable[[Any], bytes]
 """From a JSON value to the content of a length-delimited field."""

@@ -3,6 +3,7 @@ validation.
 
 - NamespaceLifecycle: an object is created only in a namespace that exists and is not being deleted; the namespaces that the
   cluster lives from are not deleted.
+- CustomResourceDefinitions: no custom object is created while its definition is being deleted.
 - ServiceAccount: a pod that names no service account runs as `default`; see `service_accounts`.
 - DefaultTolerationSeconds: a pod tolerates a node that is not ready or unreachable for a configured time.
 - Priority, RuntimeClass: see `classes`.

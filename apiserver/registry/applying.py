@@ -13,11 +13,11 @@ import msgspec
 from apimachinery import codec, errors
 from apimachinery.errors import ApiError
 from apimachinery.kinds import Scale
-from apiserver.core import bodies, ownership
+from apiserver.core import bodies, forms, ownership
 from apiserver.core.request import Document, FieldValidation, Request, Verb
 from apiserver.core.scaling import SCALE_API_VERSION, configuration_of_scale
 from apiserver.registry.current import Current
-from apiserver.registry.objects import Objects, Write, document, from_plain
+from apiserver.registry.objects import Objects, Write, document
 from apiserver.registry.reviewing import review_scale
 from apiserver.registry.store import Outcome, Written
 
@@ -77,7 +77,7 @@ class Applies:
             raise errors.conflict(resource.plural, request.name, detail, group=resource.group)
         may_create(msgspec.structs.replace(request, verb=Verb.CREATE))
         applied = ownership.applied(request, None, wanted, (), self._objects.now())
-        obj = from_plain(resource, applied.object)
+        obj = forms.from_plain(resource, applied.object, "a patch")
         return await self._objects.introduce(request, obj, warnings, applied.managed_fields)
 
 

@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from apimachinery import codec, errors, fields
+from apimachinery import codec, errors, fields, service_accounts
 from apimachinery.fields import FieldSelectorError
 from apimachinery.kinds import (
     ClusterRole,
@@ -43,8 +43,7 @@ from apimachinery.resources import (
 )
 from apiserver.core import node_access, rbac
 from apiserver.core.access import Decision, Question, Rules
-from apiserver.core.default_roles import MASTERS
-from apiserver.core.request import Request, User, Verb
+from apiserver.core.request import MASTERS, Request, User, Verb
 from apiserver.registry.current import Current, Reader
 
 DECISIONS_KEPT_MAX = 8_192
@@ -288,7 +287,7 @@ def _decoded(row: Resource, found: Current) -> Object | None:
 
 def _holder(subject: Subject, namespace: str) -> Holder:
     if subject.kind == "ServiceAccount":
-        return "User", f"system:serviceaccount:{subject.namespace or namespace}:{subject.name}"
+        return "User", service_accounts.username(subject.namespace or namespace, subject.name)
     return subject.kind, subject.name
 
 

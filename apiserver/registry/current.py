@@ -21,6 +21,10 @@ class Current(msgspec.Struct, frozen=True):
     def decode(self, resource: Resource) -> Object:
         return codec.decode(resource.cls, self.data)
 
+    def labels(self) -> dict[str, str]:
+        """Its labels, without decoding the rest."""
+        return msgspec.json.decode(self.data, type=_Labelled).metadata.labels
+
 
 class Reader(Protocol):
     """How the registry sees single objects."""
@@ -40,6 +44,14 @@ class Reader(Protocol):
     async def read(self, resource: Resource, namespace: str, name: str) -> Current | None:
         """What the storage holds, linearizably."""
         ...
+
+
+class _OnlyLabels(msgspec.Struct):
+    labels: dict[str, str] = {}
+
+
+class _Labelled(msgspec.Struct):
+    metadata: _OnlyLabels = msgspec.field(default_factory=_OnlyLabels)
 
 
 def as_current(item: port.KeyValue) -> Current:

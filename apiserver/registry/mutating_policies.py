@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from apimachinery import apply, codec, errors, patch
+from apimachinery import apply, codec, patch
 from apimachinery.errors import ApiError
 from apimachinery.resources import (
     MUTATING_ADMISSION_POLICIES,
@@ -128,9 +128,6 @@ def _object(plain: Any, before: Any, row: Resource | None) -> Any:
     """The object of plain data in the form of `row` (None: what it was before), with the managers that it had."""
     if row is None:
         return codec.convert(type(before), plain)
-    changed = codec.convert(row.cls, plain)
-    if (changed.kind, changed.api_version) != (row.kind, row.api_version):
-        raise errors.bad_request("a policy cannot change kind and apiVersion")
-    stored = forms.to_stored(row, changed)
+    stored = forms.from_plain(row, plain, "a policy")
     managers = msgspec.structs.replace(stored.metadata, managed_fields=before.metadata.managed_fields)
     return msgspec.structs.replace(stored, metadata=managers)

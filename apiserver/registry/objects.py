@@ -1,14 +1,16 @@
 """create, update, patch, delete of any kind: the same steps for all, with each kind's own rules behind `Strategy`.
 
-    create:  decode → identity → defaults → ownership → admission → mutating webhooks → prepare → validate → bounds → reserve →
-             validating webhooks → quotas → swap
+    create:  decode → identity → defaults → ownership → admission → mutating webhooks → prepare → validate → bounds,
+             privileges → reserve → validating webhooks → quotas → swap
     update:  decode → (current) preconditions → defaults → carry over, prepare → ownership → mutating webhooks → reserve →
-             validate → bounds → validating webhooks → quotas → swap
+             validate → bounds, privileges → validating webhooks → quotas → swap
     patch:   (current) → patch → as update
     apply:   (current) → merge and ownership → as update; as create when there is nothing yet
-    delete:  (current) preconditions → deletion state machine → webhooks → swap
+    delete:  (current) preconditions → privileges → deletion state machine → webhooks → swap
 
-What webhooks change is treated as if it had been sent so, but is nobody's: ownership is settled before.
+Bounds are LimitRanges and the Pod Security Standards; privileges, what nobody may grant or take that they lack themselves.
+Admission policies come before the webhooks of their kind. What either changes is treated as if it had been sent so, but is
+nobody's: ownership is settled before.
 
 The steps from "(current)" on run again whenever another writer was faster; see `store`.
 """
@@ -151,7 +153,7 @@ class Objects:
     async def update(self, request: Request) -> Document:
         """Replace an object; raises ApiError 400, 404, 409 or 422."""
         resource = request.resource
-        row = request.form or resource
+        row = request.row
         shown, warnings = bodies.resource_decode(row, request.body, request.content_type, request.options.field_validation)
         incoming = forms.to_stored(row, shown)
         naming.settle_name(incoming.metadata, request.name)
@@ -171,7 +173,7 @@ class Objects:
     async def patch(self, request: Request) -> Document:
         """Apply a patch to an object; raises ApiError 400, 404, 409, 415 or 422."""
         resource, options = request.resource, request.options
-        row = request.form or resource
+        row = request.row
         change = parse_patch(request.body, request.content_type)
         doubled = bodies.check_doubled(resource, request.body, options.field_validation)
         about_managers = ownership.is_mentioned(request.body)
@@ -195,8 +197,8 @@ class Objects:
 
     def patched(self, request: Request, plain: Any, old: Object) -> Object:
         """The object that a patch of `old` has led to; raises ApiError 400, 409 for another object or another state of it."""
-        row = request.form or request.resource
-        new = forms.to_stored(row, from_plain(row, plain))
+        row = request.row
+        new: Object = forms.from_plain(row, plain, "a patch")
         naming.settle_name(new.metadata, request.name)
         wanted = new.metadata
         meta.check_preconditions(request.resource, old.metadata, uid=wanted.uid, resource_version=wanted.resource_version)
@@ -380,7 +382,7 @@ class Objects:
 
     def _decode_new(self, request: Request) -> tuple[Object, tuple[str, ...]]:
         """The new object in a body, as it is to be stored; a form may ask more of new objects than the stored one does."""
-        row = request.form or request.resource
+        row = request.row
         shown, warnings = bodies.resource_decode(row, request.body, request.content_type, request.options.field_validation)
         if row in FORM_RULES:
             _require_valid(row, shown, list(FORM_RULES[row](shown)))
@@ -393,14 +395,6 @@ class Objects:
 
 class Deciding(Protocol):
     async def __call__(self, current: Current, write: Write, /) -> Outcome: ...
-
-
-def from_plain(resource: Resource, plain: Any) -> Object:
-    """A patched object; raises ApiError (400)."""
-    new = codec.convert(resource.cls, plain)
-    if (new.kind, new.api_version) != (resource.kind, resource.api_version):
-        raise errors.bad_request("a patch cannot change kind and apiVersion")
-    return new
 
 
 def _finalized(new: Object, old: Object) -> Object:

@@ -9,8 +9,6 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-import msgspec
-
 from apimachinery import codec, errors
 from apimachinery.kinds import Namespace, Pod
 from apimachinery.kinds.object import Object
@@ -65,7 +63,7 @@ class PodSecurity:
         found = self._reader.glimpse(NAMESPACES, "", namespace) or await self._reader.read(NAMESPACES, "", namespace)
         if found is None or _PREFIX not in found.data:
             return {}
-        labels = msgspec.json.decode(found.data, type=_OnlyMeta).metadata.labels
+        labels = found.labels()
         return labels if pod_security.is_policed(labels) else {}
 
     async def _tell_existing(self, new: Namespace, old: Namespace) -> tuple[str, ...]:
@@ -88,11 +86,3 @@ class PodSecurity:
             beyond = f"new PodSecurity enforce level only checked against the first {EXISTING_MAX} of {len(pods)} existing pods"
             told.insert(0, beyond)
         return tuple(told)
-
-
-class _OnlyLabels(msgspec.Struct):
-    labels: dict[str, str] = msgspec.field(default_factory=dict)
-
-
-class _OnlyMeta(msgspec.Struct):
-    metadata: _OnlyLabels = msgspec.field(default_factory=_OnlyLabels)

@@ -160,7 +160,7 @@ class PolicyIndex(Generic[PolicyT]):
 
     def _candidates(self, request: Request, operation: str) -> tuple[tuple[PolicyT, tuple[Binding, ...]], ...]:
         """The policies in force that may be about such requests."""
-        row = request.form or request.resource
+        row = request.row
         key = (operation, row.group, row.version, row.plural, request.subresource)
         found = self._about.get(key)
         if found is None:

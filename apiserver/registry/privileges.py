@@ -19,8 +19,7 @@ from apimachinery.kinds.object import Object
 from apimachinery.resources import CLUSTER_ROLES, ROLES
 from apiserver.core import node_access, node_restriction, rbac
 from apiserver.core.access import Decision, Question
-from apiserver.core.default_roles import MASTERS
-from apiserver.core.request import Request, User
+from apiserver.core.request import MASTERS, Request, User
 from apiserver.registry.parameter_access import ParameterAccess
 
 SHOWN_MAX = 20

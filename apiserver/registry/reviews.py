@@ -42,8 +42,8 @@ from apiserver.core.access import Question
 from apiserver.core.bodies import resource_decode
 from apiserver.core.naming import settle_namespace
 from apiserver.core.request import Document, Request, User
+from apiserver.core.users import user_info
 from apiserver.ports import Authorizer, Tokens
-from apiserver.registry.token_authentication import user_info
 
 T = TypeVar("T", bound=Object)
 

@@ -21,12 +21,13 @@ import msgspec
 from apimachinery import errors
 from apimachinery import service_accounts as names
 from apimachinery.clock import Clock
-from apimachinery.kinds import Secret, TokenReviewStatus, UserInfo
+from apimachinery.kinds import Secret, TokenReviewStatus
 from apimachinery.resources import NODES, PODS, SECRETS, SERVICE_ACCOUNTS, Resource
 from apimachinery.times import parse_time
 from apiserver.core import service_account_tokens as core
 from apiserver.core.request import User
 from apiserver.core.service_account_tokens import Credential, InvalidTokenError, Policy, Reference
+from apiserver.core.users import user_info
 from apiserver.registry.current import Current, Reader
 from apiserver.strategy.configuration import decoded
 from component_base.signing import TokenError, Verifier
@@ -116,12 +117,6 @@ class ServiceAccountTokens:
             return True
         newest = await self._reader.read(*place)
         return newest is not None and _is_in(newest, token)
-
-
-def user_info(user: User) -> UserInfo:
-    """A user as reviews show it."""
-    extra = {name: list(values) for name, values in user.extra}
-    return UserInfo(username=user.name, uid=user.uid, groups=list(user.groups), extra=extra)
 
 
 def _vouchers(credential: Credential) -> Iterator[tuple[str, Resource, str, Reference]]:

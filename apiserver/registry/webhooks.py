@@ -11,8 +11,8 @@ as often as the write has to be tried on another state of the object.
 
 The index of webhooks follows the watch caches of their configurations: it is made anew when a cache shows another view than
 last time. A write of a configuration is answered once this server's cache shows it (`settled`), so that it takes effect at
-once here, and soon elsewhere. Until the server's own objects have been made (`open`), nobody is asked: webhooks are reached
-through what is made there.
+once here, and soon elsewhere. One that cannot be read is passed over, so that others can be written, and it deleted. Until the
+server's own objects have been made (`open`), nobody is asked: webhooks are reached through what is made there.
 
 A webhook that cannot be asked, or gives no good answer, fails the request (500) or is passed over, as its failurePolicy says;
 what it refuses is refused with its own status. Source: the Kubernetes page "Dynamic Admission Control".
@@ -23,38 +23,33 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-import msgspec
-
-from apimachinery import codec, errors, patch
+from apimachinery import codec, errors
 from apimachinery.clock import Clock
 from apimachinery.errors import ApiError
 from apimachinery.kinds import MutatingWebhookConfiguration, ValidatingWebhookConfiguration
 from apimachinery.kinds.object import Object
+from apimachinery.labels import SelectorError
 from apimachinery.resources import (
     MUTATING_WEBHOOK_CONFIGURATIONS,
     NAMESPACES,
-    SUBRESOURCES,
     VALIDATING_WEBHOOK_CONFIGURATIONS,
     Resource,
     ResourceTable,
 )
 from apiserver.cache import NotFresh
-from apiserver.cel.library import authorization
 from apiserver.core import admission_review as reviews
-from apiserver.core import forms
-from apiserver.core.access import Question
 from apiserver.core.admission_review import CREATE, UPDATE, AnswerError, Attributes, Verdict
-from apiserver.core.match_conditions import authorizer_value
 from apiserver.core.naming import new_uid
 from apiserver.core.request import Request
+from apiserver.core.reviewed_objects import ReviewedObjects, condition_values, patched
 from apiserver.core.webhooks import Hook, compile_configuration, matched_row, selects
 from apiserver.ports import Authorizer, BackendError, Backends
 from apiserver.registry.admission_policies import ValidatingPolicies
 from apiserver.registry.current import Reader
 from apiserver.registry.mutating_policies import MutatingPolicies, Settle, Turns
+from apiserver.registry.policy_index import Entry, Stored
 from apiserver.registry.webhook_metrics import WebhookMetrics
 
 log = logging.getLogger(__name__)
@@ -67,23 +62,6 @@ Matched = tuple[tuple[Hook, Resource], ...]
 """Webhooks that are about a request, each with the row in whose form it is told of it."""
 
 
-class Entry(Protocol):
-    @property
-    def data(self) -> bytes: ...
-
-
-class Configurations(Protocol):
-    """The configurations of one kind as this server's watch cache has them."""
-
-    def view(self) -> Sequence[Entry]:
-        """All of them in the order of their names; the same object as long as nothing has changed."""
-        ...
-
-    async def wait_for(self, revision: int) -> None:
-        """Wait until the cache is as new as this; raises NotFresh when that takes too long."""
-        ...
-
-
 class Webhooks:
     """Opens a review for each request."""
 
@@ -92,8 +70,8 @@ class Webhooks:
         reader: Reader,
         backends: Backends,
         *,
-        validating: Configurations,
-        mutating: Configurations,
+        validating: Stored,
+        mutating: Stored,
         policies: ValidatingPolicies,
         mutating_policies: MutatingPolicies,
         table: ResourceTable,
@@ -140,7 +118,7 @@ class Webhooks:
         changed = self.mutating_policies.concerned(request, operation)
         if not (judged or changed or self._hooks[0] or self._hooks[1]) or not self._open:
             return NOBODY
-        row = request.form or request.resource
+        row = request.row
         mutating, validating = self._about(operation, row, request.subresource)
         if not (judged or changed or mutating or validating):
             return NOBODY
@@ -294,7 +272,7 @@ class _Review(Review):
             self.warnings = tuple(dict.fromkeys((*self.warnings, *told)))
         if not self._validating:
             return
-        objects = _Objects(self._about, new, old)
+        objects = ReviewedObjects(self._about, new, old)
         calls = [self._visit(hook, row, objects) for hook, row in self._validating]
         results = await asyncio.gather(*calls, return_exceptions=True)
         for result in results:
@@ -324,11 +302,11 @@ class _Review(Review):
         for hook, row in self._mutating:
             if second and hook.key not in waiting:
                 continue
-            objects = _Objects(self._about, new, old)
+            objects = ReviewedObjects(self._about, new, old)
             verdict = await self._visit(hook, row, objects)
             if verdict is None:
                 continue
-            if verdict.patch and (changed := _patched(hook, row, objects, verdict)) is not None:
+            if verdict.patch and (changed := patched(hook, row, objects, verdict)) is not None:
                 new = changed
                 if settle is not None:
                     settle(new)
@@ -338,14 +316,14 @@ class _Review(Review):
                 previous.add(hook.key)
         return new
 
-    async def _visit(self, hook: Hook, row: Resource, objects: "_Objects") -> Verdict | None:
+    async def _visit(self, hook: Hook, row: Resource, objects: ReviewedObjects) -> Verdict | None:
         """What a webhook says; None when it is not to be called, or has failed and that does not matter."""
         if not await self._wanted(hook, objects):
             return None
         uid = new_uid(self._webhooks.rng)
         request = reviews.review_request(self._about, row, uid, objects.new_as(row), objects.old_as(row))
         if hook.conditions:
-            finding = hook.conditions.find(_values(request, self._webhooks.authorizer, self._about))
+            finding = hook.conditions.find(condition_values(request, self._webhooks.authorizer.decide, self._about))
             if finding.error:
                 if hook.fails_open:
                     return None
@@ -357,7 +335,7 @@ class _Review(Review):
             raise errors.bad_request(f'admission webhook "{hook.name}" does not support dry run')
         return await self._ask(hook, request)
 
-    async def _wanted(self, hook: Hook, objects: "_Objects") -> bool:
+    async def _wanted(self, hook: Hook, objects: ReviewedObjects) -> bool:
         namespace = None
         if hook.namespace_selector is not None:
             namespace = await self._namespace_labels(objects)
@@ -399,7 +377,7 @@ class _Review(Review):
         self._webhooks.metrics.failed_open(hook)
         log.warning("webhook failed and is passed over", extra={"webhook": hook.name, "error": failure})
 
-    async def _namespace_labels(self, objects: "_Objects") -> Mapping[str, str] | None:
+    async def _namespace_labels(self, objects: ReviewedObjects) -> Mapping[str, str] | None:
         """The labels of the object's namespace, or of the namespace that is the object; None for an object in none."""
         about = self._about
         if about.row.stored_as == NAMESPACES:
@@ -409,99 +387,18 @@ class _Review(Review):
         if self._namespace is None:
             reader = self._webhooks.reader
             found = reader.glimpse(NAMESPACES, "", about.namespace) or await reader.read(NAMESPACES, "", about.namespace)
-            self._namespace = {} if found is None else msgspec.json.decode(found.data, type=_Labelled).metadata.labels
+            self._namespace = {} if found is None else found.labels()
         return self._namespace
 
 
-class _Objects:
-    """The object and its state before, in the forms that webhooks ask for; each is made once."""
-
-    def __init__(self, about: Attributes, new: Any, old: Any) -> None:
-        below = SUBRESOURCES.get(about.subresource)
-        self.new = new
-        self.has_forms = below is None or not below.kind
-        self.new_labels = _labels(new)
-        self.old_labels = _labels(old)
-        self._old = old
-        self._made: dict[tuple[bool, str], bytes] = {}
-
-    def new_as(self, row: Resource) -> bytes:
-        """As JSON; empty when there is none."""
-        return self._shown(row, self.new, is_new=True)
-
-    def old_as(self, row: Resource) -> bytes:
-        return self._shown(row, self._old, is_new=False)
-
-    def _shown(self, row: Resource, value: Any, *, is_new: bool) -> bytes:
-        if value is None:
-            return b""
-        key = (is_new, row.api_version)
-        if key not in self._made:
-            data = codec.encode(value)
-            self._made[key] = forms.shown(row, data) if self.has_forms else data
-        return self._made[key]
-
-
-def _patched(hook: Hook, row: Resource, objects: _Objects, verdict: Verdict) -> Any:
-    """The object with a webhook's patch; None when that changes nothing. Raises ApiError (500)."""
-    if objects.new is None:
-        raise errors.internal(
-            f'admission webhook "{hook.name}" attempted to modify the object, which is not supported for this operation'
-        )
-    before = msgspec.json.decode(objects.new_as(row))
-    try:
-        after = patch.json_patch(before, list(verdict.patch))
-        if patch.equal(before, after):
-            return None
-        if not objects.has_forms:
-            return codec.convert(type(objects.new), after)
-        changed = codec.convert(row.cls, after)
-        if (changed.kind, changed.api_version) != (row.kind, row.api_version):
-            raise errors.bad_request("a webhook cannot change kind and apiVersion")
-        return forms.to_stored(row, changed)
-    except patch.PatchError as error:
-        raise errors.internal(f'admission webhook "{hook.name}": the patch cannot be applied: {error}') from error
-    except ApiError as error:
-        raise errors.internal(f'admission webhook "{hook.name}": the patched object is none: {error}') from error
-
-
-def _values(request: reviews.ReviewRequest, authorizer: Authorizer, about: Attributes) -> dict[str, object]:
-    """What match conditions see."""
-    plain = msgspec.json.decode(msgspec.json.encode(request))
-    new, old = plain.pop("object"), plain.pop("oldObject")
-
-    def ask(question: Question) -> authorization.Verdict:
-        decision = authorizer.decide(question)
-        return authorization.Verdict(decision.allowed, decision.reason, decision.error)
-
-    subject = authorization.Subject(
-        group=about.row.group,
-        resource=about.row.plural,
-        subresource=about.subresource,
-        namespace=about.namespace,
-        name=about.name,
-    )
-    checks = replace(authorizer_value(about.user, ask), request=subject)
-    return {"object": new, "oldObject": old, "request": plain, "authorizer": checks}
-
-
 def _compiled(cls: type[Any], view: Sequence[Entry]) -> list[Hook]:
-    return [hook for entry in view for hook in compile_configuration(codec.decode(cls, entry.data))]
-
-
-def _labels(value: Any) -> Mapping[str, str] | None:
-    """The labels of an object; None for what is none, or can have none."""
-    meta = getattr(value, "metadata", None)
-    found: Mapping[str, str] | None = getattr(meta, "labels", None)
-    return found
-
-
-class _OnlyLabels(msgspec.Struct):
-    labels: dict[str, str] = {}
-
-
-class _Labelled(msgspec.Struct):
-    metadata: _OnlyLabels = msgspec.field(default_factory=_OnlyLabels)
+    hooks: list[Hook] = []
+    for entry in view:
+        try:
+            hooks += compile_configuration(codec.decode(cls, entry.data))
+        except (ApiError, SelectorError):
+            log.warning("a webhook configuration cannot be read and is passed over", extra={"key": entry.key.decode()})
+    return hooks
 
 
 __all__ = ["CREATE", "NOBODY", "REQUEST_TIME_S", "UPDATE", "Review", "Webhooks"]

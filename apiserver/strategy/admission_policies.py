@@ -4,7 +4,7 @@ Source: the Kubernetes page "Validating Admission Policy" and the API reference 
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import msgspec
@@ -13,7 +13,6 @@ from apimachinery import names
 from apimachinery.errors import FieldError
 from apimachinery.kinds import (
     AuditAnnotation,
-    MatchCondition,
     MatchResources,
     NamedRuleWithOperations,
     ParamKind,
@@ -25,7 +24,6 @@ from apimachinery.kinds import (
     Variable,
 )
 from apimachinery.kinds.meta import LabelSelector
-from apiserver import cel
 from apiserver.cel.syntax import KEYWORDS, RESERVED
 from apiserver.core.admission_policies import (
     AUDIT,
@@ -41,8 +39,9 @@ from apiserver.core.admission_policies import (
 from apiserver.strategy.base import Strategy
 from apiserver.strategy.checks import Errors, named, one_of, optional_one_of, unique
 from apiserver.strategy.conditions import validate_conditions
+from apiserver.strategy.expressions import compiled, validate_match_conditions
 from apiserver.strategy.selectors import validate_label_selector
-from apiserver.strategy.webhooks import FAILURE_POLICIES, MATCH_CONDITIONS_MAX, MATCH_POLICIES, validate_rule
+from apiserver.strategy.webhooks import FAILURE_POLICIES, MATCH_POLICIES, validate_rule
 
 REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized")
 AUDIT_ANNOTATIONS_MAX = 20
@@ -79,7 +78,8 @@ class ValidatingAdmissionPolicyStrategy(Strategy[ValidatingAdmissionPolicy]):
             yield FieldError.required("spec.validations", "validations or auditAnnotations must be non-empty")
             yield FieldError.required("spec.auditAnnotations", "validations or auditAnnotations must be non-empty")
         environment = Environment(params=spec.param_kind is not None)
-        yield from validate_match_conditions(spec.match_conditions, environment, "spec.matchConditions")
+        compile_it = partial(compile_condition, environment=environment)
+        yield from validate_match_conditions(spec.match_conditions, compile_it, "spec.matchConditions")
         yield from validate_variables(spec.variables, environment, "spec.variables")
         for index, validation in enumerate(spec.validations):
             yield from _validate_validation(validation, environment, f"spec.validations[{index}]")
@@ -159,21 +159,6 @@ def validate_match_resources(resources: MatchResources, path: str) -> Errors:
         yield from _validate_rule(rule, f"{path}.excludeResourceRules[{index}]")
 
 
-def validate_match_conditions(conditions: Sequence[MatchCondition], environment: Environment, path: str) -> Errors:
-    """Named expressions, not too many, each of which compiles to a truth value."""
-    if len(conditions) > MATCH_CONDITIONS_MAX:
-        yield FieldError.too_many(path, len(conditions), MATCH_CONDITIONS_MAX)
-        return
-    yield from unique(path, (condition.name for condition in conditions), ".name")
-    for index, condition in enumerate(conditions):
-        where = f"{path}[{index}]"
-        if condition.name:
-            yield from named(f"{where}.name", condition.name, names.qualified_name)
-        else:
-            yield FieldError.required(f"{where}.name")
-        yield from compiled(f"{where}.expression", condition.expression, partial(compile_condition, condition, environment))
-
-
 def validate_variables(variables: Sequence[Variable], environment: Environment, path: str) -> Errors:
     """Each may use those before it; all are declared for what comes after."""
     yield from unique(path, (variable.name for variable in variables), ".name")
@@ -184,17 +169,6 @@ def validate_variables(variables: Sequence[Variable], environment: Environment, 
         elif not _IDENTIFIER.fullmatch(variable.name) or variable.name in KEYWORDS | RESERVED:
             yield FieldError.invalid(f"{where}.name", variable.name, "name is not a valid CEL identifier")
         yield from compiled(f"{where}.expression", variable.expression, partial(compile_variable, variable, environment))
-
-
-def compiled(path: str, expression: str, compile_it: Callable[[], cel.Program]) -> Errors:
-    """The expression must be given, and compile."""
-    if not expression.strip():
-        yield FieldError.required(path, "expression is not specified")
-        return
-    try:
-        compile_it()
-    except cel.CelError as error:
-        yield FieldError.invalid(path, expression, f"compilation failed: {error}")
 
 
 def validate_policy_name(name: str, path: str) -> Errors:

@@ -27,7 +27,6 @@ APPROVAL = "approval"
 APPROVED, DENIED, FAILED = "Approved", "Denied", "Failed"
 LEGACY_SIGNER = "kubernetes.io/legacy-unknown"
 DURATION_MIN_S = 600
-DOMAIN_MAX = 253
 USAGES = (
     *("signing", "digital signature", "content commitment", "key encipherment", "key agreement", "data encipherment"),
     *("cert sign", "crl sign", "encipher only", "decipher only", "any", "server auth", "client auth", "code signing"),

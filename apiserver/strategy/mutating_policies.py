@@ -8,12 +8,10 @@ from functools import partial
 
 from apimachinery.errors import FieldError
 from apimachinery.kinds import MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding, Mutation
-from apiserver.core.admission_policies import Environment
+from apiserver.core.admission_policies import Environment, compile_condition
 from apiserver.core.mutating_policies import APPLY_CONFIGURATION, JSON_PATCH, compile_mutation, mutating_environment
 from apiserver.strategy.admission_policies import (
-    compiled,
     default_match_resources,
-    validate_match_conditions,
     validate_match_constraints,
     validate_match_resources,
     validate_param_kind,
@@ -23,6 +21,7 @@ from apiserver.strategy.admission_policies import (
 )
 from apiserver.strategy.base import Strategy
 from apiserver.strategy.checks import Errors, one_of
+from apiserver.strategy.expressions import compiled, validate_match_conditions
 from apiserver.strategy.webhooks import FAILURE_POLICIES, REINVOCATION_POLICIES
 
 
@@ -46,7 +45,8 @@ class MutatingAdmissionPolicyStrategy(Strategy[MutatingAdmissionPolicy]):
                 path = f"spec.matchConstraints.resourceRules[{index}].operations"
                 yield from _changeable(path, rule.operations)
         environment = mutating_environment(params=spec.param_kind is not None)
-        yield from validate_match_conditions(spec.match_conditions, environment, "spec.matchConditions")
+        compile_it = partial(compile_condition, environment=environment)
+        yield from validate_match_conditions(spec.match_conditions, compile_it, "spec.matchConditions")
         yield from validate_variables(spec.variables, environment, "spec.variables")
         if not spec.mutations:
             yield FieldError.required("spec.mutations", "mutations must contain at least one item")

@@ -27,7 +27,6 @@ TYPES = ("array", "boolean", "integer", "number", "object", "string")
 LIST_TYPES = ("atomic", "map", "set")
 MAP_TYPES = ("atomic", "granular")
 SCALARS = ("boolean", "integer", "number", "string")
-INT_OR_STRING = [{"type": "integer"}, {"type": "string"}]
 DEPTH_MAX = 200
 
 _STEP = re.compile(r"\.([a-zA-Z_][a-zA-Z0-9_-]*)|\['([^']+)'\]")

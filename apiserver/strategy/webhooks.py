@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from apimachinery import names
 from apimachinery.errors import FieldError
 from apimachinery.kinds import (
-    MatchCondition,
     MutatingWebhook,
     MutatingWebhookConfiguration,
     NamedRuleWithOperations,
@@ -19,10 +18,11 @@ from apimachinery.kinds import (
     WebhookClientConfig,
 )
 from apimachinery.kinds.meta import LabelSelector
-from apiserver.core.match_conditions import condition_fault
+from apiserver.core.match_conditions import compile_condition
 from apiserver.strategy.base import Strategy
-from apiserver.strategy.checks import Errors, named, one_of, optional_one_of, unique
+from apiserver.strategy.checks import Errors, one_of, optional_one_of, unique
 from apiserver.strategy.client_configs import validate_ca_bundle, validate_service, validate_url
+from apiserver.strategy.expressions import validate_match_conditions
 from apiserver.strategy.selectors import validate_label_selector
 
 REVIEW_VERSIONS = ("v1",)
@@ -32,7 +32,6 @@ FAILURE_POLICIES = ("Fail", "Ignore")
 MATCH_POLICIES = ("Equivalent", "Exact")
 SIDE_EFFECTS = ("None", "NoneOnDryRun")
 REINVOCATION_POLICIES = ("IfNeeded", "Never")
-MATCH_CONDITIONS_MAX = 64
 TIMEOUT_SECONDS_MAX = 30
 
 Webhook = ValidatingWebhook | MutatingWebhook
@@ -98,7 +97,7 @@ def _validate_webhook(webhook: Webhook, path: str) -> Errors:
     if isinstance(webhook, MutatingWebhook):
         yield from optional_one_of(f"{path}.reinvocationPolicy", webhook.reinvocation_policy, REINVOCATION_POLICIES)
     yield from _validate_client(webhook.client_config, f"{path}.clientConfig")
-    yield from validate_match_conditions(webhook.match_conditions, f"{path}.matchConditions")
+    yield from validate_match_conditions(webhook.match_conditions, compile_condition, f"{path}.matchConditions")
 
 
 def validate_webhook_name(path: str, name: str) -> Errors:
@@ -131,24 +130,6 @@ def validate_rule(rule: RuleWithOperations | NamedRuleWithOperations, path: str)
             yield FieldError.required(f"{path}.apiVersions[{index}]")
     yield from _validate_resources(rule.resources, f"{path}.resources")
     yield from optional_one_of(f"{path}.scope", rule.scope, SCOPES)
-
-
-def validate_match_conditions(conditions: Sequence[MatchCondition], path: str) -> Errors:
-    """Named expressions, not too many, each of which compiles to a truth value."""
-    if len(conditions) > MATCH_CONDITIONS_MAX:
-        yield FieldError.too_many(path, len(conditions), MATCH_CONDITIONS_MAX)
-        return
-    yield from unique(path, (condition.name for condition in conditions), ".name")
-    for index, condition in enumerate(conditions):
-        where = f"{path}[{index}]"
-        if condition.name:
-            yield from named(f"{where}.name", condition.name, names.qualified_name)
-        else:
-            yield FieldError.required(f"{where}.name")
-        if not condition.expression.strip():
-            yield FieldError.required(f"{where}.expression")
-        elif fault := condition_fault(condition.expression):
-            yield FieldError.invalid(f"{where}.expression", condition.expression, fault)
 
 
 def _alone(path: str, values: Sequence[str], what: str) -> Errors:

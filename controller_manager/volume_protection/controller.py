@@ -74,7 +74,7 @@ class ClaimProtectionController(_Protection):
         """A pod that is gone, or one that was replaced by another of its name, may have been the last that used a claim."""
         if old is None or (new is not None and new.metadata.uid == old.metadata.uid):
             return
-        for name in core.claims_of(old):
+        for name in protection.claims_of(old):
             self.queue.add(f"{old.metadata.namespace}/{name}")
 
 

@@ -5,12 +5,12 @@ with a claim that is being deleted. A volume is used while it is bound.
 Source: the Kubernetes page "Persistent Volumes", section "Storage Object in Use Protection".
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from enum import Enum
 
 from apimachinery.kinds import PersistentVolume, PersistentVolumeClaim, Pod
 from apimachinery.kinds.object import Object
-from apimachinery.protection import FINALIZERS
+from apimachinery.protection import FINALIZERS, claims_of
 
 
 class Step(Enum):
@@ -27,15 +27,6 @@ def step(obj: Object) -> Step:
     if obj.metadata.deletion_timestamp:
         return Step.RELEASE_IF_UNUSED if protected else Step.NOTHING
     return Step.NOTHING if protected else Step.PROTECT
-
-
-def claims_of(pod: Pod) -> Iterator[str]:
-    """Names of the claims that a pod mounts, its own ephemeral ones among them."""
-    for volume in pod.spec.volumes:
-        if volume.persistent_volume_claim is not None:
-            yield volume.persistent_volume_claim.claim_name
-        elif volume.ephemeral is not None:
-            yield f"{pod.metadata.name}-{volume.name}"
 
 
 def is_claim_used(claim: PersistentVolumeClaim, pods: Iterable[Pod]) -> bool:

@@ -14,7 +14,7 @@ StatefulSet above all) knows that nothing of it runs any more. Dead containers, 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Coroutine, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -23,9 +23,7 @@ import msgspec
 from apimachinery.errors import ApiError, is_conflict, is_not_found
 from apimachinery.kinds import Container, Pod, PodCondition, PodStatus
 from apimachinery.times import parse_time
-from kubelet.core import model
 from kubelet.core.cgroups import pod_group, pod_limits
-from kubelet.core.logs import parse_line
 from kubelet.core.model import ContainerRecord, Observation, RuntimeEvent, Sandbox
 from kubelet.core.plan import HEALTHY, Kill, Plan, Verdict, Waiting, plan, stop_order
 from kubelet.core.pods import find, grace_period_s, key, log_directory, terminating
@@ -37,8 +35,9 @@ from kubelet.loops.kit import Kit
 from kubelet.loops.pod_volumes import PodVolumes
 from kubelet.loops.prober import Probed
 from kubelet.loops.resizing import Resizing
+from kubelet.loops.sight import Sight
 from kubelet.loops.status_writer import StatusSlot
-from kubelet.ports import RuntimeFailureError, RuntimeNotFoundError, VolumeFailureError
+from kubelet.ports import RuntimeFailureError, VolumeFailureError
 from proto.gen import cri_pb2 as cri
 
 log = logging.getLogger(__name__)
@@ -48,9 +47,6 @@ ResultT = TypeVar("ResultT")
 _RETRY_FIRST_S = 0.5
 _RETRY_LONGEST_S = 30.0
 _MINIMUM_GRACE_S = 2
-_SETTLING_S = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0)
-_MESSAGE_LIMIT_BYTES = 4096
-_LOG_TAIL_BYTES = 2048
 _RESIZE_MESSAGE = "Container {} resize requires restart"
 
 
@@ -67,7 +63,7 @@ class PodWorker:
         """Changes whenever the worker itself changes something at the runtime."""
         self._kit = kit
         self._api = pod
-        self._seen = seen
+        self._sight = Sight(kit, self.uid, seen, self._found_running)
         self._adopted = {each.id for each in seen.containers if each.running}
         self._status: PodStatus = pod.status
         self._slot = StatusSlot(kit.client, kit.rng, pod)
@@ -75,13 +71,6 @@ class PodWorker:
         self._starter = ContainerStarter(kit, self._volumes)
         self._wake = asyncio.Event()
         self._ending = asyncio.Event()
-        self._stale: set[str] = set()
-        self._sandbox_of: dict[str, str] = {}
-        """By what the runtime last listed: each container's sandbox, and itself for a sandbox."""
-        self._unsure = False
-        """A call to the runtime failed: it may have had an effect all the same."""
-        self._early: set[str] = set()
-        self._exits: set[str] = set()
         self._contents_changed = False
         self._removed = False
         self._prepared = False
@@ -114,7 +103,7 @@ class PodWorker:
 
     @property
     def seen(self) -> Observation:
-        return self._seen
+        return self._sight.seen
 
     def update(self, pod: Pod) -> None:
         """The object has changed."""
@@ -149,30 +138,17 @@ class PodWorker:
 
     def runtime_event(self, event: RuntimeEvent) -> None:
         """Something happened to the sandbox or to a container."""
-        self._stale.add(event.container_id)
-        if event.exited:
-            self._exits.add(event.container_id)
+        self._sight.happened(event)
         self._wake.set()
 
     def note_unknown(self, event: RuntimeEvent) -> None:
         """A container that nobody knows yet ended; it may be one that this worker is just starting."""
-        self._early.add(event.container_id)
-        if event.exited:
-            self._exits.add(event.container_id)
+        self._sight.happened(event, known=False)
         self._wake.set()
 
     def relisted(self, sandboxes: Iterable[Sandbox], containers: Iterable[ContainerRecord]) -> None:
         """What the runtime lists of this pod; differences from what is known are looked into."""
-        sandboxes, containers = list(sandboxes), list(containers)
-        self._sandbox_of = {each.id: each.sandbox_id for each in containers} | {each.id: each.id for each in sandboxes}
-        listed = {each.id: each.state for each in containers}
-        ready = {each.id: each.ready for each in sandboxes}
-        known = {each.id: each.state for each in self._seen.containers}
-        known_ready = {each.id: each.ready for each in self._seen.sandboxes}
-        different = {each for each in listed.keys() | known.keys() if listed.get(each) != known.get(each)}
-        different |= {each for each in ready.keys() | known_ready.keys() if ready.get(each) != known_ready.get(each)}
-        if different:
-            self._stale |= different
+        if self._sight.relisted(sandboxes, containers):
             self._wake.set()
 
     @property
@@ -223,13 +199,14 @@ class PodWorker:
         """One round of looking and acting; how long to wait for the next (None: until woken)."""
         self.busy = True
         try:
-            await self._refresh()
+            await self._sight.refresh()
             wait_s = await self._sync()
         except EndingError:
             return 0
         except (RuntimeFailureError, VolumeFailureError, ApiError) as error:
             log.warning("could not sync pod, will retry", extra={"pod": key(self._api), "error": str(error)})
-            self._unsure |= isinstance(error, RuntimeFailureError)
+            if isinstance(error, RuntimeFailureError):
+                self._sight.doubt()
             wait_s = self._retry_s * self._kit.rng.uniform(0.8, 1.2)
             self._retry_s = min(self._retry_s * 2, _RETRY_LONGEST_S)
         else:
@@ -262,7 +239,7 @@ class PodWorker:
                 await self._kill(decided.kill)
             elif decided.make_sandbox:
                 await self._make_sandbox(decided.sandbox_attempt)
-            elif self._resizing.is_due(self.pod, self._seen) and await self._resize():
+            elif self._resizing.is_due(self.pod, self.seen) and await self._resize():
                 pass  # what was killed for it has to be started again
             elif decided.start:
                 failed = await self._start(decided)
@@ -276,7 +253,7 @@ class PodWorker:
             self._report()
 
     def _plan(self) -> Plan:
-        decided = plan(self.pod, self._seen, self._verdicts(), self._kit.backoff, self._kit.clock.now().timestamp())
+        decided = plan(self.pod, self.seen, self._verdicts(), self._kit.backoff, self._kit.clock.now().timestamp())
         if decided.waiting and not self._waiting:
             for name in decided.waiting:
                 self._kit.recorder.event(
@@ -290,7 +267,7 @@ class PodWorker:
 
     def _verdicts(self) -> dict[str, Verdict]:
         prober = self._kit.prober
-        return {each.id: prober.verdict(each.id) or HEALTHY for each in self._seen.containers if each.running}
+        return {each.id: prober.verdict(each.id) or HEALTHY for each in self.seen.containers if each.running}
 
     def _deadline_left_s(self) -> float | None:
         limit, start = self._api.spec.active_deadline_seconds, self._status.start_time
@@ -302,14 +279,14 @@ class PodWorker:
     def _addresses(self) -> tuple[str, ...]:
         if self._api.spec.host_network:
             return (self._kit.settings.node_ip,)
-        sandbox = self._seen.sandbox
+        sandbox = self.seen.sandbox
         return sandbox.addresses if sandbox is not None else ()
 
     def _report(self, *, urgent: bool = False, ended: bool = False) -> None:
         """Make the status and have it written if it differs."""
         status = pod_status(
             self.pod,
-            self._seen,
+            self.seen,
             StatusInputs(
                 now=self._kit.clock.now(),
                 host_ip=self._kit.settings.node_ip,
@@ -328,86 +305,6 @@ class PodWorker:
         first = not self._status.start_time
         self._status = status
         self._slot.put(status, urgent=urgent or (matters and not first) or bool(self._troubles))
-
-    # looking
-
-    async def _refresh(self) -> None:
-        """Ask the runtime about what is said to have changed."""
-        if self._unsure:
-            await self._take_stock()
-        stale, self._stale = self._stale | (self._early & self._seen.ids()), set()
-        self._early.clear()
-        sandboxes = {each.id for each in self._seen.sandboxes}
-        sandboxes |= {identity for identity, sandbox in self._sandbox_of.items() if identity == sandbox}
-        try:
-            for identity in sorted(stale):
-                if identity in sandboxes:
-                    await self._refresh_sandbox(identity)
-                else:
-                    await self._refresh_container(identity)
-        except RuntimeFailureError:
-            self._stale |= stale
-            raise
-        self._exits &= self._stale | self._early
-
-    async def _take_stock(self) -> None:
-        """Find what came of calls whose answers were lost: the names of those sandboxes and containers are taken."""
-        sandboxes, containers = await asyncio.gather(self._kit.runtime.list_sandboxes(), self._kit.runtime.list_containers())
-        self._unsure = False
-        self.relisted(
-            (each for each in sandboxes if each.pod_uid == self.uid), (each for each in containers if each.pod_uid == self.uid)
-        )
-
-    async def _refresh_sandbox(self, identity: str) -> None:
-        try:
-            sandbox = await self._settled(identity, self._kit.runtime.sandbox_status, lambda found: not found.ready)
-            self._seen = self._seen.with_sandbox(sandbox)
-        except RuntimeNotFoundError:
-            self._seen = self._seen.without_sandbox(identity)
-
-    async def _refresh_container(self, identity: str) -> None:
-        try:
-            record = await self._settled(identity, self._kit.runtime.container_status, lambda found: found.over)
-        except RuntimeNotFoundError:
-            self._kit.prober.forget(identity)
-            self._seen = self._seen.without_container(identity)
-            return
-        before = next((each for each in self._seen.containers if each.id == identity), None)
-        sandbox = self._seen.sandbox
-        belongs = before.sandbox_id if before is not None else self._sandbox_of.get(identity, sandbox.id if sandbox else "")
-        record = replace(record, sandbox_id=belongs)
-        if record.running and before is None and (found := find(self._api, record.name)) is not None:
-            self._look_after(record, found[1])  # it did start, though nobody told us
-        if record.over:
-            self._kit.prober.forget(identity)
-            if before is None or not before.over:
-                record = await self._with_last_words(record)
-            else:
-                record = replace(record, message=before.message)
-        self._seen = self._seen.with_container(record)
-
-    async def _settled(
-        self, identity: str, look: Callable[[str], Awaitable[ResultT]], ended: Callable[[ResultT], bool]
-    ) -> ResultT:
-        """What the runtime says; of what is known to have ended, once the runtime itself has taken that in."""
-        found = await look(identity)
-        for wait_s in _SETTLING_S if identity in self._exits else ():
-            if ended(found):
-                break
-            await asyncio.sleep(wait_s)
-            found = await look(identity)
-        return found
-
-    async def _with_last_words(self, record: ContainerRecord) -> ContainerRecord:
-        """The container with the message that it left, if it left one."""
-        files, settings = self._kit.filesystem, self._kit.settings
-        path = files.termination_path(self.uid, record.name, record.attempt)
-        text = await files.read_tail(path, _MESSAGE_LIMIT_BYTES, path.rpartition("/")[0])
-        policy = record.annotations.get(model.MESSAGE_POLICY, "File")
-        if not text and policy == "FallbackToLogsOnError" and record.exit_code != 0 and record.log_path:
-            raw = await files.read_tail(record.log_path, 2 * _LOG_TAIL_BYTES, settings.pod_logs_directory)
-            text = _log_text(raw)
-        return replace(record, message=text.decode(errors="replace") or record.message)
 
     # acting
 
@@ -438,7 +335,7 @@ class PodWorker:
         await providing
 
     async def _run_sandbox(self, pod: Pod, attempt: int) -> None:
-        for old in self._seen.sandboxes:
+        for old in self.seen.sandboxes:
             await self._kit.runtime.stop_sandbox(old.id)
         config = self._sandbox_config(pod, attempt)
         self.version += 1
@@ -449,8 +346,8 @@ class PodWorker:
             self._kit.recorder.event(pod, "Warning", "FailedCreatePodSandBox", message)
             raise
         self._config = config
-        old_ones = self._seen.sandboxes
-        self._seen = self._seen.with_sandbox(await self._kit.runtime.sandbox_status(identity))
+        old_ones = self.seen.sandboxes
+        self._sight.seen = self.seen.with_sandbox(await self._kit.runtime.sandbox_status(identity))
         for old in old_ones:
             self._chore(self._forget_sandbox(old.id), f"forget/{old.id[:12]}")
 
@@ -491,7 +388,7 @@ class PodWorker:
         """Start what the plan says; None when all did start, else how long to wait before the next try."""
         if not self._provided or self._contents_changed:
             await self._provide()
-        sandbox = self._seen.ready_sandbox
+        sandbox = self.seen.ready_sandbox
         assert sandbox is not None
         if self._config is None:
             self._config = self._sandbox_config(self.pod, sandbox.attempt)
@@ -499,22 +396,23 @@ class PodWorker:
         for start in decided.start:
             self._check_wanted()
             name = start.container.name
-            previous = self._seen.latest(name)
+            previous = self.seen.latest(name)
             try:
                 self.version += 1
-                target = self._seen.latest(start.target) if start.target else None
+                target = self.seen.latest(start.target) if start.target else None
                 starting = self._starter.start(self.pod, start, previous, sandbox, self._config, target)
                 record = await self._unless_ending(starting)
             except StartFailedError as error:
                 self._troubles[name] = error.trouble
-                self._unsure |= isinstance(error.__cause__, RuntimeFailureError)
+                if isinstance(error.__cause__, RuntimeFailureError):
+                    self._sight.doubt()
                 if error.container_id:
-                    await self._refresh_container(error.container_id)
+                    await self._sight.look_at(error.container_id)
                 retry_s.append(error.retry_s)
                 continue
             self.version += 1
             self._troubles.pop(name, None)
-            self._seen = self._seen.with_container(record)
+            self._sight.seen = self.seen.with_container(record)
             self._look_after(record, start.container)
             self._report(urgent=True)
             await self._after_start(start.container, record)
@@ -535,17 +433,22 @@ class PodWorker:
         address = next(iter(self._addresses), "")
         self._kit.prober.watch(Probed(self.pod, container, record, address, self.nudge, adopted))
 
+    def _found_running(self, record: ContainerRecord) -> None:
+        """A container did start, though nobody told us."""
+        if (found := find(self._api, record.name)) is not None:
+            self._look_after(record, found[1])
+
     def _watch_probes(self) -> None:
         """Take up the probes of containers that ran before this kubelet did."""
         statuses = {each.container_id: each for each in self._status.container_statuses}
         statuses |= {each.container_id: each for each in self._status.init_container_statuses}
-        for record in self._seen.containers:
+        for record in self.seen.containers:
             found = find(self._api, record.name)
             if record.id in self._adopted and record.running and found is not None:
                 known = statuses.get(f"containerd://{record.id}")
                 adopted = Verdict(started=bool(known.started), ready=known.ready) if known is not None else None
                 self._look_after(record, found[1], adopted)
-        self._prepared = self._seen.ready_sandbox is not None
+        self._prepared = self.seen.ready_sandbox is not None
         if self._prepared:
             self._contents_changed = True
 
@@ -553,14 +456,14 @@ class PodWorker:
         self.version += 1
         await asyncio.gather(*(self._stop(each.record, self._grace_for(each), each.message) for each in kills))
         for each in kills:
-            await self._refresh_container(each.record.id)
+            await self._sight.look_at(each.record.id)
 
     async def _resize(self) -> bool:
         """Give running containers what they were granted, the pod's group never narrower than they are; False to try later."""
         self.version += 1
-        steps = self._resizing.steps(self.pod, self._seen)
+        steps = self._resizing.steps(self.pod, self.seen)
         pod, group, cgroups = self.pod, self._group(), self._kit.cgroups
-        before = pod_limits(self._resizing.as_applied(pod, self._seen))
+        before = pod_limits(self._resizing.as_applied(pod, self.seen))
         try:
             await cgroups.ensure(group, wider(before, pod_limits(pod)))
             for step in steps:
@@ -572,7 +475,7 @@ class PodWorker:
             log.warning("could not resize pod, will retry", extra={"pod": key(pod), "error": str(error)})
             self._resizing.failed(str(error))
             return False
-        self._resizing.done(self._seen)
+        self._resizing.done(self.seen)
         return True
 
     def _grace_for(self, kill: Kill) -> int:
@@ -615,13 +518,13 @@ class PodWorker:
 
     async def _prune(self, name: str) -> None:
         """Keep the newest container of a name and the one before it."""
-        for old in self._seen.history(name)[2:]:
+        for old in self.seen.history(name)[2:]:
             await self._kit.runtime.remove_container(old.id)
-            self._seen = self._seen.without_container(old.id)
+            self._sight.seen = self.seen.without_container(old.id)
 
     async def _forget_sandbox(self, identity: str) -> None:
         await self._kit.runtime.remove_sandbox(identity)
-        self._seen = self._seen.without_sandbox(identity)
+        self._sight.seen = self.seen.without_sandbox(identity)
 
     # ending
 
@@ -652,10 +555,10 @@ class PodWorker:
                 await asyncio.sleep(1.0)
 
     async def _end_containers(self) -> None:
-        self._stale |= {each.id for each in self._seen.running()}
-        await self._refresh()
+        self._sight.suspect(each.id for each in self.seen.running())
+        await self._sight.refresh()
         grace_s = self._ending_grace_s()
-        for group in stop_order(self.pod, self._seen):
+        for group in stop_order(self.pod, self.seen):
             stops = [asyncio.create_task(self._stop(each, grace_s, ""), name=f"stop/{each.name}") for each in group]
             pending: set[asyncio.Task[Any]] = set(stops)
             while pending:
@@ -675,7 +578,7 @@ class PodWorker:
             if failures:
                 raise failures[0]
             for each in group:
-                await self._refresh_container(each.id)
+                await self._sight.look_at(each.id)
         self.version += 1
 
     def _ending_grace_s(self) -> int:
@@ -685,7 +588,7 @@ class PodWorker:
 
     async def _stop_sandboxes(self) -> None:
         """Give the network back; what cannot be stopped now is tried again."""
-        for sandbox in self._seen.sandboxes:
+        for sandbox in self.seen.sandboxes:
             while sandbox.ready:
                 try:
                     await self._kit.runtime.stop_sandbox(sandbox.id)
@@ -693,7 +596,7 @@ class PodWorker:
                 except RuntimeFailureError as error:
                     log.warning("could not stop sandbox, will retry", extra={"pod": key(self._api), "error": str(error)})
                     await asyncio.sleep(1.0)
-            self._seen = self._seen.with_sandbox(replace(sandbox, ready=False))
+            self._sight.seen = self.seen.with_sandbox(replace(sandbox, ready=False))
 
     async def _delete(self) -> None:
         """Delete the object for good, that very one."""
@@ -712,11 +615,11 @@ class PodWorker:
         """Remove what is left on the node."""
         kit = self._kit
         await asyncio.gather(*self._chores)
-        for record in self._seen.containers:
+        for record in self.seen.containers:
             kit.prober.forget(record.id)
         kit.images.forget(self._api)
         kit.backoff.forget(f"{self.uid}/")
-        for sandbox in self._seen.sandboxes:
+        for sandbox in self.seen.sandboxes:
             await kit.runtime.remove_sandbox(sandbox.id)
         await kit.filesystem.remove_pod(self.uid)
         await kit.filesystem.remove_logs(log_directory(kit.settings.pod_logs_directory, self._api))
@@ -780,8 +683,3 @@ def _ready(status: PodStatus, kind: str) -> str:
 
 def _soonest(*moments: float | None) -> float | None:
     return min((each for each in moments if each is not None), default=None)
-
-
-def _log_text(raw: bytes) -> bytes:
-    lines = [record.text for line in raw.splitlines() if (record := parse_line(line)) is not None]
-    return b"".join(lines)[-_LOG_TAIL_BYTES:]

@@ -26,14 +26,10 @@ from apimachinery.kinds import (
     APIServiceReference,
     APIServiceSpec,
     Container,
-    DaemonEndpoint,
     EndpointAddress,
     EndpointPort,
     Endpoints,
     EndpointSubset,
-    NodeAddress,
-    NodeDaemonEndpoints,
-    NodeStatus,
     ObjectMeta,
     ObjectReference,
     PodSpec,
@@ -41,6 +37,7 @@ from apimachinery.kinds import (
     ServiceSpec,
 )
 from tests.support.fake_kubelet import FakeKubelet
+from tests.support.services import NODE, kubelet_node
 from tests.support.throwaway_ca import ThrowawayCa
 
 GROUP, VERSION = "wardle.example.com", "v1"
@@ -291,13 +288,8 @@ async def extension_server(
 
 async def make_pod(client: Client, kubelet_port: int, name: str = SERVICE) -> kinds.Pod:
     """A pod on node n1, whose kubelet listens on a port of 127.0.0.1."""
-    node = await client.create(kinds.Node(metadata=ObjectMeta(name="n1")))
-    node.status = NodeStatus(
-        addresses=[NodeAddress(type="InternalIP", address="127.0.0.1")],
-        daemon_endpoints=NodeDaemonEndpoints(kubelet_endpoint=DaemonEndpoint(port=kubelet_port)),
-    )
-    await client.update_status(node)
-    spec = PodSpec(containers=[Container(name="c", image="registry.local/extension:1")], node_name="n1")
+    await kubelet_node(client, kubelet_port)
+    spec = PodSpec(containers=[Container(name="c", image="registry.local/extension:1")], node_name=NODE)
     return await client.create(kinds.Pod(metadata=ObjectMeta(name=name, namespace="default"), spec=spec))
 
 

@@ -36,7 +36,7 @@ async def one_pod_service(
     """Service, pod and Endpoints called `name` in `default`, and node n1, with this kubelet, if it is not there yet."""
     client = Client(server.transport())
     try:
-        await _node(client, kubelet_port)
+        await kubelet_node(client, kubelet_port)
         meta = ObjectMeta(name=name, namespace="default")
         await client.create(Service(metadata=meta, spec=ServiceSpec(ports=[ServicePort(name="https", port=port)])))
         spec = PodSpec(containers=[Container(name="c", image="registry.local/busybox:1")], node_name=NODE)
@@ -54,7 +54,8 @@ async def one_pod_service(
     await server.assembly.caches[ENDPOINTS].catch_up()
 
 
-async def _node(client: Client, kubelet_port: int) -> None:
+async def kubelet_node(client: Client, kubelet_port: int) -> None:
+    """Node n1, if it is not there yet, whose kubelet listens on a port of 127.0.0.1."""
     try:
         made = await client.create(Node(metadata=ObjectMeta(name=NODE)))
     except ApiError as error:

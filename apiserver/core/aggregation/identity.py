@@ -9,11 +9,12 @@ import re
 from collections.abc import Iterable
 
 from apimachinery import errors
+from apiserver.core.request import MASTERS
 
 USER, GROUP, UID, EXTRA_PREFIX = "X-Remote-User", "X-Remote-Group", "X-Remote-Uid", "X-Remote-Extra-"
 CONFIG_MAP_NAMESPACE, CONFIG_MAP = "kube-system", "extension-apiserver-authentication"
 
-PROBER, PROBER_GROUPS = "system:kube-aggregator", ("system:masters",)
+PROBER, PROBER_GROUPS = "system:kube-aggregator", (MASTERS,)
 """Whom the API server's own questions come from."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$&'*+.^_`|~-]")

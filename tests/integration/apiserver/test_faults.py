@@ -50,6 +50,27 @@ async def test_an_unreadable_object_can_be_deleted_and_the_rest_is_served(
     assert (await rest("GET", PODS + "/bad")).status == 404
 
 
+REGISTRATION = "/apis/admissionregistration.k8s.io/v1"
+STRANGE = (
+    (f"{REGISTRATION}/validatingwebhookconfigurations/bad", b'{"metadata":{"name":"bad","resourceVersion":""},"webhooks":7}'),
+    (f"{REGISTRATION}/mutatingwebhookconfigurations/bad", b'{"metadata":{"name":"bad","resourceVersion":""},"webhooks":[7]}'),
+    (f"{REGISTRATION}/validatingadmissionpolicies/bad", b'{"metadata":{"name":"bad","resourceVersion":""},"spec":7}'),
+    ("/apis/apiregistration.k8s.io/v1/apiservices/v1.bad", b'{"metadata":{"name":"v1.bad","resourceVersion":""},"spec":7}'),
+)
+
+
+@pytest.mark.parametrize(("path", "data"), STRANGE, ids=[case[0].split("/")[4] for case in STRANGE])
+async def test_what_others_are_judged_by_may_be_unreadable(server: RunningServer, rest: Any, path: str, data: bytes) -> None:
+    resource = server.assembly.table.by_plural(*path.split("/")[2:5])
+    assert resource is not None
+    key = server.assembly.keys.object(resource, "", path.split("/")[5])
+    await server.assembly.storage.create(key, data)
+    await server.assembly.caches[resource].catch_up()
+    assert (await rest("POST", "/api/v1/namespaces/default/configmaps", {"metadata": {"name": "good"}})).status == 201
+    assert (await rest("DELETE", path)).status == 200
+    assert (await rest("GET", path)).status == 404
+
+
 FAILURES = (
     (TooLarge("x"), 413, "RequestEntityTooLarge", "too large to be stored"),
     (NoSpace("x"), 507, "InternalError", "storage is full"),

@@ -25,7 +25,7 @@ from apimachinery.kinds import (
     ServicePort,
     ServiceSpec,
 )
-from apiserver.app import server_context
+from apiserver import tls
 from apiserver.core.request import Request
 from tests.integration.apiserver.test_streams import PODS, WAIT_S, Setting, setting
 from tests.support.throwaway_ca import ThrowawayCa
@@ -98,7 +98,7 @@ async def proxied(setting: Setting, tmp_path: Path) -> AsyncIterator[Setting]:
     await plain.start()
     ca = ThrowawayCa(tmp_path / "backend")
     files = ca.server("backend")
-    context = server_context(files.cert, files.key, ca.ca)
+    context = tls.serving(files.cert, files.key, ca.ca)
     context.verify_mode = ssl.CERT_NONE
     secure = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
     await secure.start()

@@ -24,7 +24,6 @@ ROWS = {
     ),
     "label value": Row(names.label_value, ("", "a", "A.b"), ("-", "a" * 64, "a b", "a\n")),
     "environment": Row(names.environment_name, ("A", "a.b-c", "1x", "a b"), ("", "A=B", "ä", "a\n")),
-    "shell variable": Row(names.strict_environment_name, ("A", "_a", "a.b"), ("", "1a", "a b", "..", ".", "..a")),
     "config key": Row(names.config_key, ("a", ".a", "A_b-c.d"), ("", ".", "..", "..a", "a/b", "a" * 254)),
     "port name": Row(names.port_name, ("http", "a1", "1-a"), ("", "1", "a--b", "-a", "a-", "a" * 16, "A")),
     "path segment": Row(names.path_segment, ("a", "A b"), (".", "..", "a/b", "a%b")),

@@ -55,4 +55,3 @@ def test_paths() -> None:
     assert pods.path() == "/api/v1/pods"
     assert deployments.storage_prefix() == "apps/deployments/"
     assert TABLE.find("nothing") is None
-    assert pods in TABLE.in_category("all")

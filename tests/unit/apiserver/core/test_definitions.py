@@ -10,7 +10,7 @@ import pytest
 from apimachinery import codec
 from apimachinery.custom_rows import rows_of, served_versions, version_rank
 from apimachinery.kinds import CustomResourceDefinition
-from apiserver.core.definitions import DELETION_DONE, DELETION_PENDING, settle, with_condition
+from apiserver.core.definitions import DELETION_DONE, deletion_in_progress, settle, with_condition
 from tests.support.custom import definition, version
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -95,8 +95,8 @@ def test_an_established_kind_keeps_the_names_that_it_had() -> None:
 
 
 def test_a_condition_keeps_its_time_while_its_status_does() -> None:
-    begun = with_condition(accepted(FIRST), DELETION_PENDING, NOW)
-    later = with_condition(begun, DELETION_PENDING, NOW + timedelta(hours=1))
+    begun = with_condition(accepted(FIRST), deletion_in_progress(2), NOW)
+    later = with_condition(begun, deletion_in_progress(1), NOW + timedelta(hours=1))
     done = with_condition(later, DELETION_DONE, NOW + timedelta(hours=1))
     times = [each.status.conditions[-1].last_transition_time for each in (begun, later, done)]
     assert times == ["2026-01-31T12:00:00Z", "2026-01-31T12:00:00Z", "2026-01-31T13:00:00Z"]

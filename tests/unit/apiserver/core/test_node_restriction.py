@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from apimachinery import codec
+from apimachinery import codec, protection
 from apimachinery.kinds import CSINode, Lease, Node, Pod
 from apimachinery.kinds.object import Object
 from apiserver.core import node_access, node_restriction
@@ -131,7 +131,7 @@ FULL = pod(
     [
         (node_access.secrets_of, {"volume", "projected", "env", "key", "pull", "publish"}),
         (node_access.config_maps_of, {"map", "projected-map", "env-map", "key-map"}),
-        (node_access.claims_of, {"claim", "p-e"}),
+        (protection.claims_of, {"claim", "p-e"}),
     ],
 )
 def test_what_a_pod_refers_to(names: Callable[[Pod], list[str]], wanted: set[str]) -> None:
