@@ -247,14 +247,18 @@ class Extensions:
 
     async def _deleting(self, name: str) -> CustomResourceDefinition | None:
         """The definition as the storage has it, while its objects are to be deleted."""
+        while True:
+            try:
+                current = await self._store.current(CUSTOM_RESOURCE_DEFINITIONS, "", name)
+                break
+            except ApiError as error:
+                if errors.is_not_found(error):
+                    return None
+                await asyncio.sleep(PAUSE_S)
         try:
-            current = await self._store.current(CUSTOM_RESOURCE_DEFINITIONS, "", name)
-        except ApiError as error:
-            if errors.is_not_found(error):
-                return None
-            await asyncio.sleep(PAUSE_S)
-            return await self._deleting(name)
-        definition = codec.decode(CustomResourceDefinition, current.data)
+            definition = codec.decode(CustomResourceDefinition, current.data)
+        except ApiError:
+            return None  # nobody can tell any more what it wants; people can still delete it
         held = definitions.CLEANUP_FINALIZER in definition.metadata.finalizers
         return definition if definition.metadata.deletion_timestamp and held else None
 

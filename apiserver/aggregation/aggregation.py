@@ -27,7 +27,7 @@ from apiserver.core.aggregation.ordering import OWN_GROUP, GroupVersion, Priorit
 from apiserver.core.aggregation.paths import group_version_of
 from apiserver.core.aggregation.routes import Route, priorities, route_of
 from apiserver.core.request import Request, User, Verb
-from apiserver.registry.current import Reader
+from apiserver.registry.current import Reader, readable
 from component_base.tasks import forever
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class Aggregation:
         self.generation += 1
 
     def _reload(self) -> None:
-        known = tuple(codec.decode(APIService, each.data) for each in self._reader.view(API_SERVICES))
+        known = tuple(readable(APIService, self._reader.view(API_SERVICES)))
         routes = {route.group_version: route for each in known if (route := route_of(each)) is not None}
         routes = {key: route for key, route in routes.items() if key[0] != OWN_GROUP}  # or nobody could take it back
         ranks = priorities(self.served(), known)

@@ -53,7 +53,7 @@ from apiserver.core.request import Request
 from apiserver.core.webhooks import Hook, compile_configuration, matched_row, selects
 from apiserver.ports import Authorizer, BackendError, Backends
 from apiserver.registry.admission_policies import ValidatingPolicies
-from apiserver.registry.current import Reader
+from apiserver.registry.current import Entry, Reader, readable
 from apiserver.registry.mutating_policies import MutatingPolicies, Settle, Turns
 from apiserver.registry.webhook_metrics import WebhookMetrics
 
@@ -65,11 +65,6 @@ REQUEST_TIME_S = 60.0
 ObjectT = TypeVar("ObjectT", bound=Object)
 Matched = tuple[tuple[Hook, Resource], ...]
 """Webhooks that are about a request, each with the row in whose form it is told of it."""
-
-
-class Entry(Protocol):
-    @property
-    def data(self) -> bytes: ...
 
 
 class Configurations(Protocol):
@@ -486,7 +481,7 @@ def _values(request: reviews.ReviewRequest, authorizer: Authorizer, about: Attri
 
 
 def _compiled(cls: type[Any], view: Sequence[Entry]) -> list[Hook]:
-    return [hook for entry in view for hook in compile_configuration(codec.decode(cls, entry.data))]
+    return [hook for configuration in readable(cls, view) for hook in compile_configuration(configuration)]
 
 
 def _labels(value: Any) -> Mapping[str, str] | None:
