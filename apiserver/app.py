@@ -172,10 +172,10 @@ class Assembly:
         applies = Applies(objects)
         given = settings.tokens
         self.tokens: Tokens = NoTokens()
-        token_requests = TokenRequests(None, None, reading, clock, rng)
+        token_requests = TokenRequests(None, None, reading, webhooks, clock, rng)
         if given is not None:
             self.tokens = ServiceAccountTokens(given.policy, given.verifier, reading, clock)
-            token_requests = TokenRequests(given.policy, given.signer, reading, clock, rng)
+            token_requests = TokenRequests(given.policy, given.signer, reading, webhooks, clock, rng)
         self.api = Api(
             authorizer=authorizer,
             lines=_lines(settings.limits),

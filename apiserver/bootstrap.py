@@ -7,6 +7,7 @@ is, but for the endpoints, which always name this server's address, the certific
 that have lost something of what they need, unless their annotation `rbac.authorization.kubernetes.io/autoupdate` is "false"."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -43,10 +44,13 @@ from apiserver.core.aggregation.identity import CONFIG_MAP, CONFIG_MAP_NAMESPACE
 from apiserver.core.request import MASTERS, Document, Request, User, Verb
 from apiserver.strategy.scheduling import SYSTEM_CLASSES
 
+log = logging.getLogger(__name__)
+
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 SERVER = User("system:apiserver", (MASTERS,))
 AnyRole = TypeVar("AnyRole", Role, ClusterRole)
 AnyBinding = TypeVar("AnyBinding", RoleBinding, ClusterRoleBinding)
+_MENDED_BY_PEOPLE = (400, 403, 500)
 _LABELS = {"component": "apiserver", "provider": "kubernetes"}
 
 
@@ -138,6 +142,21 @@ def kubernetes_slice(address: str, port: int) -> EndpointSlice:
 
 
 async def _ensure(api: Api, obj: Object, *, completed: "Completing | None" = None) -> None:
+    """Create or complete an object; where that fails for what stands in its way in storage, the server does without.
+
+    What cannot be read, or is refused by what cannot be read or by a quota, has to be mended by people, who need a running
+    server for it.
+    """
+    try:
+        await _make(api, obj, completed)
+    except ApiError as error:
+        if error.code not in _MENDED_BY_PEOPLE:
+            raise
+        where = {"kind": obj.kind, "namespace": obj.metadata.namespace, "object": obj.metadata.name}
+        log.error("an object of the cluster's own is not as it should be", extra={**where, "error": error.status.message})
+
+
+async def _make(api: Api, obj: Object, completed: "Completing | None") -> None:
     """Create an object that is missing; `completed` makes of one that is there and the wanted one what is to replace it."""
     meta = obj.metadata
     resource = TABLE.for_class(type(obj))

@@ -255,7 +255,10 @@ class Extensions:
                 if errors.is_not_found(error):
                     return None
                 await asyncio.sleep(PAUSE_S)
-        definition = codec.decode(CustomResourceDefinition, current.data)
+        try:
+            definition = codec.decode(CustomResourceDefinition, current.data)
+        except ApiError:
+            return None  # nobody can tell any more what it wants; people can still delete it
         held = definitions.CLEANUP_FINALIZER in definition.metadata.finalizers
         return definition if definition.metadata.deletion_timestamp and held else None
 

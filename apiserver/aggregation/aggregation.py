@@ -27,7 +27,7 @@ from apiserver.core.aggregation.ordering import OWN_GROUP, GroupVersion, Priorit
 from apiserver.core.aggregation.paths import group_version_of
 from apiserver.core.aggregation.routes import Route, priorities, route_of
 from apiserver.core.request import Request, User, Verb
-from apiserver.registry.current import Current, Reader
+from apiserver.registry.current import Reader, readable
 from component_base.tasks import forever
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class Aggregation:
         self.generation += 1
 
     def _reload(self) -> None:
-        known = tuple(filter(None, map(_decoded, self._reader.view(API_SERVICES))))
+        known = tuple(readable(APIService, self._reader.view(API_SERVICES)))
         routes = {route.group_version: route for each in known if (route := route_of(each)) is not None}
         routes = {key: route for key, route in routes.items() if key[0] != OWN_GROUP}  # or nobody could take it back
         ranks = priorities(self.served(), known)
@@ -155,11 +155,3 @@ class Aggregation:
         for each in self.known:
             if each.spec.service is None and not says(each.status.conditions, LOCAL):
                 await write_verdict(self._api, self._reader, each.metadata.name, each.metadata.uid, LOCAL, self._clock)
-
-
-def _decoded(found: Current) -> APIService | None:
-    """An APIService, None when it cannot be read: nothing is handed over by it then."""
-    try:
-        return codec.decode(APIService, found.data)
-    except ApiError:
-        return None

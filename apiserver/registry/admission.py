@@ -31,7 +31,7 @@ from apimachinery.resources import LIMIT_RANGES, NAMESPACES, STORAGE_CLASSES, Re
 from apiserver.core import default_classes, limit_ranges
 from apiserver.core.custom import CustomResource
 from apiserver.registry.classes import Classes
-from apiserver.registry.current import Current, Reader
+from apiserver.registry.current import Current, Reader, readable
 from apiserver.registry.pod_security import PodSecurity
 from apiserver.registry.service_accounts import Accounts
 
@@ -101,8 +101,8 @@ class Admission:
 
     def _give_class(self, claim: PersistentVolumeClaim) -> None:
         """Classes that are not the default cost no decoding."""
-        marked = (each.data for each in self._reader.view(STORAGE_CLASSES) if b"is-default-class" in each.data)
-        found = default_classes.default_class(codec.decode(StorageClass, data) for data in marked)
+        marked = (each for each in self._reader.view(STORAGE_CLASSES) if b"is-default-class" in each.data)
+        found = default_classes.default_class(readable(StorageClass, marked))
         if found is not None:
             claim.spec.storage_class_name = found.metadata.name
 

@@ -7,7 +7,6 @@
 Source: the Kubernetes pages "Pod Priority and Preemption" and "Runtime Class".
 """
 
-from collections.abc import Iterable
 from functools import lru_cache
 
 from apimachinery import codec, errors
@@ -82,8 +81,9 @@ class Classes:
 
     def _default_priority(self) -> PriorityClass | None:
         """The class of pods that name none; the least of several, of which there may be two for a moment."""
-        classes: Iterable[PriorityClass] = (_priority_class(each.data) for each in self._reader.view(PRIORITY_CLASSES))
-        return min((each for each in classes if each.global_default), key=lambda each: each.value, default=None)
+        classes = (_readable_class(each.data) for each in self._reader.view(PRIORITY_CLASSES))
+        defaults = (each for each in classes if each is not None and each.global_default)
+        return min(defaults, key=lambda each: each.value, default=None)
 
     async def _find(self, resource: Resource, name: str) -> Current | None:
         return self._reader.glimpse(resource, "", name) or await self._reader.read(resource, "", name)
@@ -93,6 +93,13 @@ class Classes:
 def _priority_class(data: bytes) -> PriorityClass:
     """Looked at for every pod that is made, of the same bytes of the cache until the class changes; not to be changed."""
     return codec.decode(PriorityClass, data)
+
+
+def _readable_class(data: bytes) -> PriorityClass | None:
+    try:
+        return _priority_class(data)
+    except ApiError:
+        return None  # what cannot be read is nobody's default
 
 
 def _refused(pod: Pod, detail: str) -> ApiError:

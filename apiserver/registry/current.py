@@ -1,14 +1,20 @@
 """One object as the registry sees it, and where it sees it."""
 
-from collections.abc import Sequence
-from typing import Protocol
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from apimachinery import codec
+from apimachinery.errors import ApiError
 from apimachinery.kinds.object import Object
 from apimachinery.resources import Resource
 from apiserver.storage import port
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T", bound=Object)
 
 
 class Current(msgspec.Struct, frozen=True):
@@ -57,3 +63,19 @@ class _Labelled(msgspec.Struct):
 def as_current(item: port.KeyValue) -> Current:
     """A stored value with its revision in place."""
     return Current(item.key, codec.splice_revision(item.value, item.mod_revision), item.mod_revision)
+
+
+def readable(cls: type[T], entries: "Iterable[Entry]") -> Iterator[T]:
+    """The objects that can be decoded; the others are passed over, for one of a wrong shape must not stop the rest."""
+    for each in entries:
+        try:
+            yield codec.decode(cls, each.data)
+        except ApiError as error:
+            log.warning("a stored object cannot be read and is passed over", extra={"kind": cls.__name__, "error": str(error)})
+
+
+class Entry(Protocol):
+    """Anything that carries an object's JSON."""
+
+    @property
+    def data(self) -> bytes: ...

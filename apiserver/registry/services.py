@@ -21,13 +21,14 @@ from collections.abc import AsyncIterator, Iterable
 import msgspec
 
 from apimachinery import codec, errors
-from apimachinery.errors import FieldError
+from apimachinery.errors import ApiError, FieldError
 from apimachinery.kinds import Service, ServicePort
 from apimachinery.kinds.object import Object
 from apimachinery.resources import SERVICES
 from apiserver.core.allocation import CLUSTER_IPS, NODE_PORTS, Range, address_number, address_text
 from apiserver.core.keys import KeySpace
 from apiserver.failures import storage_error
+from apiserver.registry.current import as_current, readable
 from apiserver.storage import port
 
 log = logging.getLogger(__name__)
@@ -110,17 +111,19 @@ class Allocator:
             log.warning("a reservation could not be given back yet", extra=fields)
 
     async def repair(self) -> None:
-        """Free reservations that no Service has held in two looks running, and reserve what a Service holds without one."""
+        """Free reservations that no Service has held in two looks running, and reserve what a Service holds without one.
+
+        While there is a Service that cannot be read nothing is freed, for nobody knows what it holds.
+        """
         reserved: list[tuple[str, port.KeyValue]] = []
         for kind in self.ranges:
             page = await self._storage.list(self._keys.reservations(kind))
             reserved += [(kind, item) for item in page.items]
-        services = await self._services()
+        services, all_readable = await self._services()
         held = {(kind, number, each.metadata.uid) for each in services for kind, number in held_by(each)}
         suspects = set()
-        for kind, item in reserved:
-            owner = msgspec.json.decode(item.value, type=Owner)
-            if (kind, self._number(kind, item.key), owner.uid) not in held:
+        for kind, item in reserved if all_readable else ():
+            if self._holder(kind, item) not in held:
                 suspects.add((item.key, item.mod_revision))
         for key, revision in suspects & self._suspects:
             try:
@@ -135,9 +138,18 @@ class Allocator:
                 if number in self.ranges[kind] and await self.reserve(kind, number, owner) is None:
                     log.error("a service holds a number of another", extra={"service": f"{owner.namespace}/{owner.name}"})
 
-    async def _services(self) -> list[Service]:
+    async def _services(self) -> tuple[list[Service], bool]:
+        """The Services that can be read, and whether that is all of them."""
         page = await self._storage.list(self._keys.collection(SERVICES))
-        return [codec.decode(Service, item.value) for item in page.items]
+        found = list(readable(Service, map(as_current, page.items)))
+        return found, len(found) == len(page.items)
+
+    def _holder(self, kind: str, item: port.KeyValue) -> tuple[str, int, str] | None:
+        """What a reservation is of and whose; None for one that cannot be read, which is nobody's."""
+        try:
+            return kind, self._number(kind, item.key), msgspec.json.decode(item.value, type=Owner).uid
+        except (msgspec.MsgspecError, ValueError):
+            return None
 
     def _key(self, kind: str, number: int) -> bytes:
         text = address_text(number) if kind == CLUSTER_IPS else str(number)
@@ -174,7 +186,10 @@ class ServiceReservation:
 
     async def written(self, data: bytes, *, removed: bool) -> None:
         """See `objects.Reservation.written`."""
-        service = codec.decode(Service, data)
+        try:
+            service = codec.decode(Service, data)
+        except ApiError:
+            return  # one that could not be read has been removed; `repair` finds what it held
         self._uid = service.metadata.uid
         held = held_by(service)
         await self._free((self._before | set(self._guards) | held) - (frozenset() if removed else held))

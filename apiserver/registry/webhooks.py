@@ -27,7 +27,6 @@ from typing import Any, TypeVar
 
 from apimachinery import codec, errors
 from apimachinery.clock import Clock
-from apimachinery.errors import ApiError
 from apimachinery.kinds import MutatingWebhookConfiguration, ValidatingWebhookConfiguration
 from apimachinery.kinds.object import Object
 from apimachinery.labels import SelectorError
@@ -47,7 +46,7 @@ from apiserver.core.reviewed_objects import ReviewedObjects, condition_values, p
 from apiserver.core.webhooks import Hook, compile_configuration, matched_row, selects
 from apiserver.ports import Authorizer, BackendError, Backends
 from apiserver.registry.admission_policies import ValidatingPolicies
-from apiserver.registry.current import Reader
+from apiserver.registry.current import Reader, readable
 from apiserver.registry.mutating_policies import MutatingPolicies, Settle, Turns
 from apiserver.registry.policy_index import Entry, Stored
 from apiserver.registry.webhook_metrics import WebhookMetrics
@@ -393,11 +392,12 @@ class _Review(Review):
 
 def _compiled(cls: type[Any], view: Sequence[Entry]) -> list[Hook]:
     hooks: list[Hook] = []
-    for entry in view:
+    for configuration in readable(cls, view):
         try:
-            hooks += compile_configuration(codec.decode(cls, entry.data))
-        except (ApiError, SelectorError):
-            log.warning("a webhook configuration cannot be read and is passed over", extra={"key": entry.key.decode()})
+            hooks += compile_configuration(configuration)
+        except SelectorError as error:
+            name = configuration.metadata.name
+            log.warning("a webhook configuration is passed over", extra={"configuration": name, "error": str(error)})
     return hooks
 
 

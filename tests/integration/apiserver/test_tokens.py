@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import ssl
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -35,6 +36,7 @@ from apiserver.storage.port import Storage
 from component_base.signing import Signer
 from tests.support.apiserver import RunningServer, real_api_server
 from tests.support.tokens import ISSUER, elliptic_key, token_keys
+from tests.support.webhook_server import MUTATING, VALIDATING, allowed, configuration, patched, refused, rule, webhook_server
 
 KEY = elliptic_key()
 ACCOUNTS = "/api/v1/namespaces/default/serviceaccounts"
@@ -351,6 +353,23 @@ async def test_no_token_is_logged_counted_or_sent_back(
 
 
 @pytest.mark.parametrize("storage", ["memory"], indirect=True)
+@pytest.mark.parametrize("header", ["Authorization: Bearer {}\x01", "Authorization : Bearer {}", "X: {}" + "A" * 9_000])
+async def test_no_token_of_a_malformed_request_is_logged(
+    server: RunningServer, header: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    context = ssl.create_default_context(cafile=str(server.ca.ca))
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.rest_port, ssl=context)
+    try:
+        writer.write(f"GET /api HTTP/1.1\r\nHost: x\r\n{header.format('THE-TOKEN')}\r\n\r\n".encode())
+        assert b"400 Bad Request" in await reader.readline()
+    finally:
+        writer.close()
+    assert "a request was malformed" in caplog.text
+    assert "THE-TOKEN" not in caplog.text
+
+
+@pytest.mark.parametrize("storage", ["memory"], indirect=True)
 async def test_a_browser_sends_its_token_as_a_protocol(server: RunningServer, rest: Call) -> None:
     token = await token_of(rest)
     good, bad = (base64.urlsafe_b64encode(each.encode()).rstrip(b"=").decode() for each in (token, token[:-4] + "AAAA"))
@@ -478,3 +497,26 @@ async def test_a_mirror_pod_has_no_account(rest: Call) -> None:
     assert "serviceAccountName" not in made.body["spec"]
     named = await rest("POST", PODS, {"metadata": {**meta, "name": "n"}, "spec": {**spec, "serviceAccountName": "web"}})
     assert (named.status, "may not reference service accounts" in named.body["message"]) == (403, True)
+
+
+async def test_webhooks_see_requests_and_never_tokens(rest: Call, tmp_path: Path) -> None:
+    async with webhook_server(tmp_path) as hooks:
+        audience = {"op": "replace", "path": "/spec/audiences", "value": ["others"]}
+        hooks.answers = {"/change": lambda _: patched(audience), "/judge": lambda _: allowed("watch out")}
+        about = rule("serviceaccounts/token", operations=["CREATE"])
+        for path, called in ((MUTATING, "/change"), (VALIDATING, "/judge")):
+            wanted = configuration("c", hooks.webhook("c.example.com", called, about))
+            assert (await rest("POST", path, wanted)).status == 201
+        answer = await rest("POST", f"{ACCOUNTS}/web/token", {"spec": {"audiences": ["api"]}})
+        assert (answer.status, answer.body["spec"]["audiences"]) == (201, ["others"])
+        assert "watch out" in answer.headers["Warning"]
+        claims = jwt.decode(answer.body["status"]["token"], options={"verify_signature": False})
+        assert claims["aud"] == ["others"]
+        (told,) = hooks.asked("/judge")
+        assert (told["kind"]["kind"], told["subResource"], told["name"]) == ("TokenRequest", "token", "web")
+        assert told["object"]["spec"]["audiences"] == ["others"]
+        assert "token" not in told["object"].get("status", {})
+
+        hooks.answers["/judge"] = lambda _: refused("no tokens today", 403)
+        answer = await rest("POST", f"{ACCOUNTS}/web/token", {"spec": {"audiences": ["api"]}})
+        assert (answer.status, "no tokens today" in answer.body["message"]) == (403, True)
