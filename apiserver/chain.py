@@ -37,7 +37,7 @@ from apiserver.ports import Authorizer
 from apiserver.registry.applying import Applies
 from apiserver.registry.connecting import Connections
 from apiserver.registry.evictions import Evictions
-from apiserver.registry.forms import answered
+from apiserver.registry.forms import answered, deprecations
 from apiserver.registry.objects import Objects
 from apiserver.registry.pods import Pods
 from apiserver.registry.reading import Reading
@@ -151,7 +151,11 @@ class Api:
         async with self.lines.for_request(request).admitted(request.user.name, seats_of(request)):
             if request.resource.virtual:
                 return await self._reviews.create(request)
-            answer = await (self._subresource(settled) if request.subresource else self._dispatch(settled))
+            try:
+                answer = await (self._subresource(settled) if request.subresource else self._dispatch(settled))
+            except ApiError as error:
+                error.warnings = (*deprecations(request.resource), *error.warnings)
+                raise
             return await answered(request.resource, answer)
 
     async def _dispatch(self, request: Request) -> Answer:

@@ -200,6 +200,7 @@ class Listing(msgspec.Struct, frozen=True):
     revision: int
     continue_token: str = ""
     remaining: int | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class Event(Protocol):
@@ -250,6 +251,7 @@ class Watching(msgspec.Struct, frozen=True):
     resource: Resource
     batches: "Batches"
     timeout_s: float = 0.0
+    warnings: tuple[str, ...] = ()
 
 
 class Batches(Protocol):
