@@ -202,9 +202,6 @@ class Api:
 
     async def _patch(self, request: Request) -> Document:
         if request.content_type == PatchType.APPLY:
-            if request.form is not None:
-                stored = request.resource.api_version
-                raise errors.unsupported_media_type(f"server-side apply of this kind is served in version {stored} only")
             return await self._applies.apply(request, self.authorizer.authorize)
         return await self._objects.patch(request)
 

@@ -37,12 +37,17 @@ def to_stored(row: Resource, obj: Object) -> Object:
     return obj if row.conversion is None else _object(row.conversion.to_stored(obj))
 
 
+def in_form(row: Resource, obj: Object) -> Object:
+    """A stored object as the row shows it."""
+    return obj if row.conversion is None else _object(row.conversion.from_stored(obj))
+
+
 def shown(row: Resource, data: bytes) -> bytes:
     """A stored object's JSON as the row shows it; raises ApiError (500) for what is no such object."""
     if row.conversion is None:
         return data
     try:
-        return codec.encode(_object(row.conversion.from_stored(codec.decode(row.conversion.stored.cls, data))))
+        return codec.encode(in_form(row, codec.decode(row.conversion.stored.cls, data)))
     except ApiError as error:
         raise errors.internal(f"a stored object cannot be shown as {row.api_version}: {error}") from error
 

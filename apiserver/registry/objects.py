@@ -382,9 +382,14 @@ class Objects:
         """The new object in a body, as it is to be stored; a form may ask more of new objects than the stored one does."""
         row = request.form or request.resource
         shown, warnings = bodies.resource_decode(row, request.body, request.content_type, request.options.field_validation)
+        return self.stored_new(row, shown), warnings
+
+    @staticmethod
+    def stored_new(row: Resource, shown: Object) -> Object:
+        """A new object of a row as it is to be stored; raises ApiError (400, 422) for one that the form does not allow."""
         if row in FORM_RULES:
             _require_valid(row, shown, list(FORM_RULES[row](shown)))
-        return forms.to_stored(row, shown), warnings
+        return forms.to_stored(row, shown)
 
     def _reserve(self, resource: Resource) -> Reservation | None:
         reservations = self._reservations.get(resource)
