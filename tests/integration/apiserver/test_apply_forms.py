@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from tests.integration.apiserver.conftest import Answer, Rest
 from tests.integration.apiserver.test_forms import CORE_EVENTS, MEMORY, NEW_EVENTS, STRATEGIC, V1, V2, new_event, old
+from tests.support.apiserver import RunningServer
 
+RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces/default"
 APPLY = "application/apply-patch+yaml"
 METRICS = "autoscaling.alpha.kubernetes.io/metrics"
 MEMORY_TEXT = '[{"type":"Resource","resource":{"name":"memory","target":{"type":"AverageValue","averageValue":"1Gi"}}}]'
@@ -171,3 +174,27 @@ async def test_a_configuration_of_another_version_than_the_path_is_refused(rest:
 async def test_what_a_version_does_not_have_is_refused(rest: Rest) -> None:
     refused = await applied(rest, "a", old(metrics=[MEMORY]))
     assert (refused.status, ".spec.metrics: field not declared in schema" in refused.body["message"]) == (400, True)
+
+
+async def test_creating_takes_the_right_to_create_in_the_version_that_is_spoken(rest: Rest, server: RunningServer) -> None:
+    rules = [
+        {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["get", "patch"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
+    ]
+    await rest("POST", f"{RBAC}/roles", {"metadata": {"name": "r"}, "rules": rules})
+    binding = {"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"}}
+    subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "jane"}]
+    await rest("POST", f"{RBAC}/rolebindings", {"metadata": {"name": "b"}, **binding, "subjects": subjects})
+    path, headers = f"{server.url}{NEW_EVENTS}/e", {"Content-Type": APPLY}
+    async with server.session(server.ca.client("jane")) as session:
+        async with asyncio.timeout(10):
+            while (await session.get(path)).status != 404:  # noqa: ASYNC110 - until the caches have the binding
+                await asyncio.sleep(0.01)
+        async with session.patch(f"{path}?fieldManager=j", json=new_event("e"), headers=headers) as answer:
+            refused = await answer.json()
+        assert answer.status == 403
+        assert 'cannot create resource "events" in API group "events.k8s.io"' in refused["message"]
+        await applied(rest, "a", new_event("e"), base=NEW_EVENTS)
+        changed = {**new_event("e"), "note": "it went well"}
+        async with session.patch(f"{path}?fieldManager=j", json=changed, headers=headers) as answer:
+            assert answer.status == 200
