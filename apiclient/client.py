@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from apiclient.transport import EventType, Fence, Name, PatchType, PodBinding, RawEvent, Selection, Transport, Verb, Write
 from apimachinery import codec
-from apimachinery.errors import ApiError
+from apimachinery.errors import ApiError, Reason, api_error
 from apimachinery.kinds import DeleteOptions, Object, Preconditions, Status, TokenRequest
 from apimachinery.resources import SERVICE_ACCOUNTS, resource_for
 
@@ -173,12 +173,34 @@ class Client:
         answers = await self._transport.bind(bindings, self._fence())
         return [ApiError(codec.decode(Status, answer)) if answer else None for answer in answers]
 
+    async def carry(self, method: str, path: str, body: bytes = b"") -> bytes:
+        """A request to an aggregated API, by its path: the body of a good answer; raises ApiError for any other.
+
+        Such APIs know nothing of leaders: what is asked must do no harm when a deposed one asks it.
+        """
+        code, answer = await self._transport.carry(method, path, body)
+        if 200 <= code < 300:
+            return answer
+        raise _refusal(code, answer)
+
     async def close(self) -> None:
         await self._transport.close()
 
     async def _write(self, cls: type[ObjectT], verb: Verb, target: Name, body: bytes, patch_type: str = "") -> ObjectT:
         write = Write(verb, target, body, patch_type, field_manager=self._field_manager, fence=self._fence())
         return codec.decode(cls, await self._transport.write(write))
+
+
+def _refusal(code: int, answer: bytes) -> ApiError:
+    """What an answer that is not good says, in whatever form."""
+    try:
+        status = codec.decode(Status, answer)
+    except ApiError:
+        status = Status()
+    if status.code == code:
+        return ApiError(status)
+    reason = Reason.NOT_FOUND if code == 404 else Reason.INTERNAL_ERROR
+    return api_error(code, reason, f"the server answered with {code}")
 
 
 def _typed(cls: type[ObjectT], event: RawEvent) -> WatchEvent[ObjectT]:

@@ -132,6 +132,11 @@ class GrpcTransport:
         reply = await self._call(self._stub.Bind(request, timeout=self._timeout_s, wait_for_ready=True))
         return [result.status for result in reply.results]
 
+    async def carry(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        request = pb.CarryRequest(method=method, path=path, body=body)
+        reply = await self._call(self._stub.Carry(request, timeout=self._timeout_s, wait_for_ready=True))
+        return reply.status, reply.body
+
     async def close(self) -> None:
         await self._writer.close()
         await self._channel.close(None)

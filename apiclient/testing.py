@@ -35,6 +35,8 @@ class FakeApi:
         self.bindings: list[PodBinding] = []
         self.fail: Callable[[Write], ApiError | None] = lambda _: None
         self.drop: Callable[[Resource, RawEvent], bool] = lambda _, __: False
+        self.others: Callable[[str, str, bytes], tuple[int, bytes]] = lambda method, path, body: (404, b"{}")
+        """What aggregated API servers answer."""
         self.compacted = 0
         self.tokens_given = 0
         self._objects: dict[_Key, Plain] = {}
@@ -129,6 +131,10 @@ class FakeApi:
         await asyncio.sleep(0)
         self._check_fence(fence)
         return [self._bind(binding) for binding in bindings]
+
+    async def carry(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        await asyncio.sleep(0)
+        return self.others(method, path, body)
 
     async def close(self) -> None:
         self.break_streams()

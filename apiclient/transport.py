@@ -121,5 +121,8 @@ class Transport(Protocol):
     async def bind(self, bindings: Sequence[PodBinding], fence: Fence | None) -> Sequence[bytes]:
         """Bind pods, each by itself; for each the empty string or its Status as JSON."""
 
+    async def carry(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        """A request to an API that the server has others serve, by its path: the HTTP status and body of the answer."""
+
     async def close(self) -> None:
         """Give up the connection; calls under way fail."""

@@ -343,7 +343,7 @@ class Doors:
             openid=assembly.openid(),
             last_requests_s=last_requests_s,
         )
-        self.grpc = GrpcDoor(assembly.api, assembly.table)
+        self.grpc = GrpcDoor(assembly.api, assembly.table, assembly.aggregation.ask)
         self.grpc_port = 0
 
     async def open(

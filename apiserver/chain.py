@@ -38,7 +38,7 @@ from apiserver.ports import Authorizer
 from apiserver.registry.applying import Applies
 from apiserver.registry.connecting import Connections
 from apiserver.registry.evictions import Evictions
-from apiserver.registry.forms import answered
+from apiserver.registry.forms import answered, deprecations
 from apiserver.registry.objects import Objects
 from apiserver.registry.pods import Pods
 from apiserver.registry.reading import Reading
@@ -156,7 +156,11 @@ class Api:
                 await self._turn()
             if request.resource.virtual:
                 return await self._reviews.create(request)
-            answer = await (self._subresource(settled) if request.subresource else self._dispatch(settled))
+            try:
+                answer = await (self._subresource(settled) if request.subresource else self._dispatch(settled))
+            except ApiError as error:
+                error.warnings = (*deprecations(request.resource), *error.warnings)
+                raise
             return await answered(request.resource, answer)
 
     async def _turn(self) -> None:
@@ -211,9 +215,6 @@ class Api:
 
     async def _patch(self, request: Request) -> Document:
         if request.content_type == PatchType.APPLY:
-            if request.form is not None:
-                stored = request.resource.api_version
-                raise errors.unsupported_media_type(f"server-side apply of this kind is served in version {stored} only")
             return await self._applies.apply(request, self.authorizer.authorize)
         return await self._objects.patch(request)
 

@@ -1,6 +1,6 @@
 """Field ownership: who set which field of an object, and server-side apply that respects it.
 
-    elements  ->  fields  ->  shapes  ->  walking, structs, merging  ->  managers  ->  tracking  ->  applying
+    elements  ->  fields  ->  shapes  ->  walking, structs, merging  ->  managers  ->  versions  ->  tracking  ->  applying
 
 - `FieldSet` is a set of field paths in the form of FieldsV1;
 - `Shape` is what the walks ask about types: `shape_of(cls)` answers from a class, `structural_shape(schema)` from the schema of
@@ -18,6 +18,7 @@ from apimachinery.apply.fields import NO_FIELDS, FieldSet
 from apimachinery.apply.managers import APPLY, MAX_UPDATE_MANAGERS, given_managers, keep_times, starting_managers
 from apimachinery.apply.shapes import FREE, Form, Shape, shape_of, status_fields, structural_shape
 from apimachinery.apply.tracking import track_update
+from apimachinery.apply.versions import Versions
 from apimachinery.apply.walking import fields_of
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "FieldSet",
     "Form",
     "Shape",
+    "Versions",
     "apply",
     "fields_of",
     "given_managers",

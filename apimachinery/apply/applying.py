@@ -9,6 +9,7 @@ Source: the Kubernetes page "Server-Side Apply".
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from apimachinery import errors
@@ -27,8 +28,9 @@ from apimachinery.apply.managers import (
     table_of,
 )
 from apimachinery.apply.shapes import FREE, Form, Shape
-from apimachinery.apply.tracking import first_managers, lost
-from apimachinery.apply.walking import bounded_depth, difference, fields_of, member_shape, places_of
+from apimachinery.apply.tracking import first_managers
+from apimachinery.apply.versions import OneVersion, Versions, changes_by_version, known, lost_in_versions, united, without
+from apimachinery.apply.walking import Difference, bounded_depth, fields_of, member_shape, places_of
 from apimachinery.errors import ApiError, Reason
 from apimachinery.kinds.meta import ManagedFieldsEntry, Status, StatusCause, StatusDetails
 
@@ -98,11 +100,13 @@ def apply(
     force: bool = False,
     subresource: str = "",
     ignored: FieldSet = NO_FIELDS,
+    versions: Versions | None = None,
 ) -> Applied:
-    """`live` (None: there is none yet) after `manager` applied a configuration, all plain data.
+    """`live` (None: there is none yet) after `manager` applied a configuration, all plain data of `api_version`.
 
     `managers` are the live object's entries; `ignored` are fields that this write cannot touch: they are taken from neither the
-    configuration nor its ownership. Raises ApplyConflict, and ApiError (400) for a configuration that cannot be applied.
+    configuration nor its ownership. `versions` are those of the kind, where they have paths of their own. Raises ApplyConflict,
+    and ApiError (400) for a configuration that cannot be applied.
     """
     _require_applicable(applied, shape, api_version)
     before = _without_managed(live) if live is not None else dict(shape.blank)
@@ -110,25 +114,24 @@ def apply(
         managers = first_managers(shape, before, now=now, api_version=api_version, ignored=ignored)
     wanted = _without_fields(_without_nulls(applied), ignored.tree)
     writer = identify(manager, APPLY, api_version, subresource)
-    table, taken_over = client_side.inherited(before, table_of(managers), manager)
-    table = {identity: _fitting(held, shape) for identity, held in table.items()}
-    previous = taken_over.union(table[writer].fields) if writer in table else taken_over
+    views = versions or OneVersion(api_version, shape)
+    table, taken_over = client_side.inherited(before, known(table_of(managers), views), manager)
+    table = {identity: _fitting(held, views.shape(views.of(held.api_version)) or shape) for identity, held in table.items()}
+    others = {identity: held for identity, held in table.items() if identity != writer}
+    given_up = united((*taken_over, *(held for identity, held in table.items() if identity == writer)), views)
     fields = fields_of(shape, wanted)
-    kept = NEVER_OWNED.union(client_side.kept(manager)).union(fields)
-    for held in (held for identity, held in table.items() if identity != writer):
-        kept = kept.union(held.fields)
+    owned = united((*others.values(), Held(fields, api_version, now)), views)
     after = merging.merged(shape, before, wanted)
-    if previous.difference(kept):
-        # Empty lists are nobody's, but what the configuration says stands in the object.
-        kept = kept.union(places_of(shape, wanted))
-        after = merging.removed(shape, after, previous.difference(NEVER_OWNED).tree, kept.tree)
-    changes = difference(shape, before, after)
+    # Empty lists are nobody's, but what the configuration says stands in the object.
+    places, kept = partial(places_of, shape, wanted), client_side.kept(manager)
+    after = without(after, given_up, owned, api_version, views, kept=kept, places=places)
+    changes = changes_by_version(views, before, after, {api_version, *owned})
     if not force:
-        _require_no_conflict(shape, before, table, writer, FieldSet(changes.changed), api_version)
-    owned = fields.difference(NEVER_OWNED)
-    result = lost({identity: held for identity, held in table.items() if identity != writer}, changes)
-    if owned:
-        result[writer] = _held(table.get(writer), owned, api_version, now, unchanged=not changes)
+        _require_no_conflict(shape, before, others, writer, changes, api_version, views)
+    result = lost_in_versions(others, changes, views)
+    fields = fields.difference(NEVER_OWNED)
+    if fields:
+        result[writer] = _held(table.get(writer), fields, api_version, now, unchanged=not changes[api_version])
     return Applied(client_side.with_last_applied(after, wanted, manager), entries_of(result))
 
 
@@ -139,16 +142,25 @@ def _held(previous: Held | None, fields: FieldSet, api_version: str, now: str, *
 
 
 def _require_no_conflict(
-    shape: Shape, live: Mapping[str, Any], table: Table, writer: Identity, changed: FieldSet, api_version: str
+    shape: Shape,
+    live: Mapping[str, Any],
+    others: Table,
+    writer: Identity,
+    changes: Mapping[str, Difference],
+    api_version: str,
+    versions: Versions,
 ) -> None:
-    found = [(identity, held, held.fields.intersection(changed)) for identity, held in table.items() if identity != writer]
+    changed = {version: FieldSet(each.changed) for version, each in changes.items()}
+    found = [
+        (identity, held, held.fields.intersection(changed[versions.of(held.api_version)])) for identity, held in others.items()
+    ]
     if not any(fields for _, _, fields in found):
         return
     allowed = client_side.allowed_conflicts(shape, live, writer.manager, api_version)
     conflicts = [
         Conflict(path, identity.manager, identity.operation, held.api_version, identity.subresource, held.time)
         for identity, held, fields in sorted(found, key=lambda each: each[0])
-        for path in fields.difference(allowed)
+        for path in (fields.difference(allowed) if versions.of(held.api_version) == api_version else fields)
     ]
     if conflicts:
         raise ApplyConflict(conflicts)

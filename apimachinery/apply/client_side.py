@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from apimachinery.apply.fields import NO_FIELDS, FieldSet
-from apimachinery.apply.managers import UPDATE, Identity, Table
+from apimachinery.apply.managers import UPDATE, Held, Identity, Table
 from apimachinery.apply.shapes import Shape
 from apimachinery.apply.walking import difference, fields_of
 
@@ -30,18 +30,13 @@ def annotations_of(plain: Mapping[str, Any]) -> Mapping[str, Any]:
     return annotations if isinstance(annotations, Mapping) else {}
 
 
-def inherited(live: Mapping[str, Any], table: Table, manager: str) -> tuple[Table, FieldSet]:
-    """The managers without client-side apply's, and the fields that `manager` takes over from it."""
+def inherited(live: Mapping[str, Any], table: Table, manager: str) -> tuple[Table, list[Held]]:
+    """The managers without client-side apply's, and what `manager` takes over from those."""
     if manager != KUBECTL or not annotations_of(live).get(LAST_APPLIED):
-        return table, NO_FIELDS
-    fields = NO_FIELDS
-    remaining: Table = {}
-    for identity, held in table.items():
-        if _is_client_side(identity):
-            fields = fields.union(held.fields)
-        else:
-            remaining[identity] = held
-    return remaining, fields.difference(_ANNOTATION)
+        return table, []
+    remaining = {identity: held for identity, held in table.items() if not _is_client_side(identity)}
+    gone = [held for identity, held in table.items() if identity not in remaining]
+    return remaining, [held.with_fields(held.fields.difference(_ANNOTATION)) for held in gone]
 
 
 def kept(manager: str) -> FieldSet:

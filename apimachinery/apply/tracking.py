@@ -26,7 +26,7 @@ from apimachinery.apply.managers import (
     table_of,
 )
 from apimachinery.apply.shapes import Shape
-from apimachinery.apply.structs import struct_difference
+from apimachinery.apply.versions import Versions, changes_between, changes_by_version, known, lost, lost_in_versions
 from apimachinery.apply.walking import Difference, bounded_depth, difference
 from apimachinery.kinds.meta import ManagedFieldsEntry, ObjectMeta
 
@@ -49,24 +49,35 @@ def track_update(
     api_version: str,
     subresource: str = "",
     ignored: FieldSet = NO_FIELDS,
+    versions: Versions | None = None,
 ) -> list[ManagedFieldsEntry]:
     """metadata.managedFields after `manager` turned `before` (None: there was nothing) into `after`.
 
     Both are plain data or both Structs of one class, which is faster. `managers` are those that the write starts from
-    (`starting_managers`); `ignored` are fields that this write cannot touch (`status_fields`); `now` is RFC 3339.
+    (`starting_managers`); `ignored` are fields that this write cannot touch (`status_fields`); `now` is RFC 3339. Both objects
+    are of `api_version`; `versions` are those of the kind, where they have paths of their own.
     """
     if before is not None and not managers:
         return []
     if before is None and not managers and isinstance(after, msgspec.Struct):
         given = _creation(shape, after, ignored)
         return entries_of({identify(manager, UPDATE, api_version, subresource): Held(given, api_version, now)})
-    changes = _changes(shape, before, after).excluding(ignored)
+    changes = changes_between(shape, before, after).excluding(ignored)
     taken = FieldSet(changes.changed).difference(NEVER_OWNED)
     if not taken and not changes.removed:
         return list(managers)
     identity = identify(manager, UPDATE, api_version, subresource)
-    table = settled(table_of(managers), identity, changes, taken, api_version, now)
-    return list(managers) if table is None else entries_of(capped(table))
+    table, others = table_of(managers), Table()
+    if versions is not None and before is not None:
+        table = known(table, versions)
+        others = {identity: held for identity, held in table.items() if versions.of(held.api_version) != api_version}
+    if not others or versions is None:
+        result = settled(table, identity, changes, taken, api_version, now)
+        return list(managers) if result is None else entries_of(capped(result))
+    mine = {identity: held for identity, held in table.items() if identity not in others}
+    result = settled(mine, identity, changes, taken, api_version, now)
+    foreign = changes_by_version(versions, before, after, {held.api_version for held in others.values()})
+    return entries_of(capped({**lost_in_versions(others, foreign, versions), **(mine if result is None else result)}))
 
 
 def first_managers(
@@ -91,31 +102,6 @@ def settled(table: Table, writer: Identity, changes: Difference, taken: FieldSet
         left = lost({writer: held}, changes).get(writer)
         result[writer] = Held(left.fields.union(taken) if left else taken, api_version, now)
     return result
-
-
-def lost(table: Table, changes: Difference) -> Table:
-    """The managers, each without what has changed or gone; those left with nothing are gone too."""
-    changed, removed = FieldSet(changes.changed), FieldSet(changes.removed)
-    result: Table = {}
-    for identity, held in table.items():
-        fields = held.fields
-        for gone in (changed, removed):
-            fields = fields.difference(gone)
-        if fields:
-            result[identity] = held.with_fields(fields)
-    return result
-
-
-def _changes(
-    shape: Shape,
-    before: Mapping[str, Any] | msgspec.Struct | None,
-    after: Mapping[str, Any] | msgspec.Struct,
-) -> Difference:
-    if isinstance(after, msgspec.Struct):
-        if isinstance(before, msgspec.Struct):
-            return struct_difference(before, after)
-        after = msgspec.to_builtins(after)
-    return difference(shape, shape.blank if before is None else before, after)
 
 
 def _creation(shape: Shape, after: msgspec.Struct, ignored: FieldSet) -> FieldSet:

@@ -54,6 +54,7 @@ SHAPES: dict[tuple[str, str], TableShape] = {
     ("scheduling.k8s.io", "PriorityClass"): policies.PRIORITY_CLASS,
     ("node.k8s.io", "RuntimeClass"): policies.RUNTIME_CLASS,
     ("autoscaling", "HorizontalPodAutoscaler"): autoscaling.AUTOSCALER,
+    ("autoscaling", "Scale"): autoscaling.SCALE,
     ("certificates.k8s.io", "CertificateSigningRequest"): policies.CERTIFICATE_REQUEST,
     ("", "PersistentVolume"): storage.PERSISTENT_VOLUME,
     ("", "PersistentVolumeClaim"): storage.PERSISTENT_VOLUME_CLAIM,

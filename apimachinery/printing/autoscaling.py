@@ -1,4 +1,4 @@
-"""The HorizontalPodAutoscaler's table, for both versions of it."""
+"""The tables of HorizontalPodAutoscalers, in both versions, and of the Scale that workloads and custom resources have."""
 
 from datetime import datetime
 from typing import Any
@@ -86,4 +86,20 @@ AUTOSCALER = TableShape(
         AGE,
     ),
     cells,
+)
+
+
+def scale_cells(scale: Plain, now: datetime) -> list[Cell]:
+    counts = [int((scale.get(part) or {}).get("replicas") or 0) for part in ("spec", "status")]
+    return [name_of(scale), *counts, age(scale, now)]
+
+
+SCALE = TableShape(
+    (
+        NAME,
+        Column("Desired", "integer", description="Pods there should be."),
+        Column("Available", "integer", description="Pods there are."),
+        AGE,
+    ),
+    scale_cells,
 )

@@ -6,7 +6,8 @@ an APIService changes → routes and priorities anew → checks begin and end �
 import asyncio
 import logging
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 from aiohttp import web
@@ -83,8 +84,22 @@ class Aggregation:
 
     async def carry(self, request: web.BaseRequest, user: User, route: Route, stopping: asyncio.Event) -> web.StreamResponse:
         """Answer a request for a route; raises ApiError."""
-        try:
+        with self._suspecting(route):
             return await self._carrying.carry(request, user, route, stopping)
+
+    async def ask(self, user: User, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        """Status and body of the answer to a request for a route, which has no query; raises ApiError."""
+        if (route := self.find(path)) is None:
+            raise errors.no_such_path()
+        with self._suspecting(route):
+            answer = await self._carrying.ask(user, method, path, body, route)
+        return answer.status, answer.body
+
+    @contextmanager
+    def _suspecting(self, route: Route) -> Iterator[None]:
+        """Servers that fail are looked at again at once."""
+        try:
+            yield
         except ApiError as error:
             if error.code >= 500 and route.available:
                 self._checking.suspect(route)

@@ -10,15 +10,16 @@ closed with it: a backend that answers an upgrade with anything but 101 gets no 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar
 
 import aiohttp
 from aiohttp import web
 
 from apimachinery import errors
 from apimachinery.errors import ApiError, Reason
-from apiserver.aggregation.servers import Reach, unavailable, url_of
+from apiserver.aggregation.servers import Answer, Reach, ServersError, unavailable, url_of
 from apiserver.core.access import Question
 from apiserver.core.aggregation.identity import identity_headers
 from apiserver.core.aggregation.paths import long_running, question_of, require_plain, require_single
@@ -33,6 +34,8 @@ from apiserver.registry.authorizing import refused
 log = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT_S = 60.0
+
+ResponseT = TypeVar("ResponseT", web.StreamResponse, Answer)
 
 
 class Carrying:
@@ -49,12 +52,23 @@ class Carrying:
         require_plain(request.path, request.raw_path.partition("?")[0])
         require_single(request.query.keys())
         question = question_of(user, request.method, request.path, request.query)
+        return await self._observed(question, route, self._carry(request, question, route, stopping))
+
+    async def ask(self, user: User, method: str, path: str, body: bytes, route: Route) -> Answer:
+        """The whole answer to a request without a query that did not come over REST; raises ApiError as `carry` does."""
+        require_plain(path, path)
+        if "?" in path or "#" in path:
+            raise errors.bad_request("the path may not have a query or a fragment")
+        question = question_of(user, method, path, {})
+        return await self._observed(question, route, self._ask(question, method, path, body, route))
+
+    async def _observed(self, question: Question, route: Route, work: Coroutine[Any, Any, ResponseT]) -> ResponseT:
         code = 500
         try:
             self._allow(question)
             if not route.available:
                 raise unavailable()
-            response = await self._carry(request, question, route, stopping)
+            response = await work
             code = response.status
             return response
         except asyncio.CancelledError:
@@ -64,7 +78,21 @@ class Carrying:
             code = error.code
             raise
         finally:
+            work.close()
             self._metrics.observe_carried(question.verb, route.group, code)
+
+    async def _ask(self, question: Question, method: str, path: str, body: bytes, route: Route) -> Answer:
+        user, line = question.user, self._lines.line(flow_of(question.user), mutating=question.verb in _MUTATING)
+        async with line.admitted(user.name):
+            try:
+                answer = await self._reach.ask(
+                    route.servers, path, timeout_s=ANSWER_TIMEOUT_S, method=method, body=body, user=user
+                )
+            except ServersError as error:
+                raise unavailable() from error
+        if 300 <= answer.status < 400 and "Location" in answer.headers:
+            raise _bad_gateway("the backend attempted to redirect this request, which is not permitted")
+        return answer
 
     async def _carry(
         self, request: web.BaseRequest, question: Question, route: Route, stopping: asyncio.Event

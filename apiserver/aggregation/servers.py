@@ -16,12 +16,15 @@ from apimachinery.errors import ApiError
 from apiserver import tls
 from apiserver.core.aggregation.identity import PROBER, PROBER_GROUPS, identity_headers
 from apiserver.core.aggregation.routes import Servers
+from apiserver.core.request import User
 from apiserver.doors.forwarding import LocalEnd
 from apiserver.doors.proxying import backend
 from apiserver.ports import Nodes
 from apiserver.registry.connecting import Connections
 
 ANSWER_BYTES_MAX = 16 << 20
+JSON = "application/json"
+_PROBER = User(PROBER, tuple(PROBER_GROUPS))
 
 
 class ProxyClient(msgspec.Struct, frozen=True):
@@ -67,18 +70,32 @@ class Reach:
             yield session, end
 
     async def ask(
-        self, servers: Servers, path: str, *, accept: str = "application/json", timeout_s: float, known: str = ""
+        self,
+        servers: Servers,
+        path: str,
+        *,
+        accept: str = JSON,
+        timeout_s: float,
+        known: str = "",
+        method: str = "GET",
+        body: bytes = b"",
+        user: User = _PROBER,
     ) -> Answer:
-        """GET in this server's own name; `known` is an ETag. Raises ServersError."""
-        headers = [*identity_headers(PROBER, PROBER_GROUPS), ("Accept", accept), ("User-Agent", "coxswain-apiserver")]
+        """A request of one user, this server unless told otherwise; `known` is an ETag. Raises ServersError."""
+        identity = identity_headers(user.name, user.groups, user.uid, user.extra)
+        headers = [*identity, ("Accept", accept), ("User-Agent", "coxswain-apiserver")]
         if known:
             headers.append(("If-None-Match", known))
+        if body:
+            headers.append(("Content-Type", JSON))
         end: LocalEnd | None = None
         try:
             async with (
                 asyncio.timeout(timeout_s),
                 self.open(servers) as (session, end),
-                session.get(url_of(servers, path), headers=headers, allow_redirects=False) as response,
+                session.request(
+                    method, url_of(servers, path), headers=headers, data=body or None, allow_redirects=False
+                ) as response,
             ):
                 return Answer(response.status, dict(response.headers), await _whole(response))
         except TimeoutError as error:

@@ -38,12 +38,22 @@ def to_stored(row: Resource, obj: Object) -> Object:
     return obj if row.conversion is None else _object(row.conversion.to_stored(obj))
 
 
-def from_plain(row: Resource, plain: Any, author: str) -> Any:
-    """What `author` (a patch, a webhook) has made of an object that the row showed, as it is stored; raises ApiError (400)."""
+def as_shown(row: Resource, plain: Any, author: str) -> Any:
+    """What `author` (a patch, a webhook) has made of an object that the row showed; raises ApiError (400)."""
     made = codec.convert(row.cls, plain)
     if (made.kind, made.api_version) != (row.kind, row.api_version):
         raise errors.bad_request(f"{author} cannot change kind and apiVersion")
-    return to_stored(row, made)
+    return made
+
+
+def from_plain(row: Resource, plain: Any, author: str) -> Any:
+    """The same as it is stored."""
+    return to_stored(row, as_shown(row, plain, author))
+
+
+def in_form(row: Resource, obj: Object) -> Object:
+    """A stored object as the row shows it."""
+    return obj if row.conversion is None else _object(row.conversion.from_stored(obj))
 
 
 def shown(row: Resource, data: bytes) -> bytes:
@@ -51,7 +61,7 @@ def shown(row: Resource, data: bytes) -> bytes:
     if row.conversion is None:
         return data
     try:
-        return codec.encode(_object(row.conversion.from_stored(codec.decode(row.conversion.stored.cls, data))))
+        return codec.encode(in_form(row, codec.decode(row.conversion.stored.cls, data)))
     except ApiError as error:
         raise errors.internal(f"a stored object cannot be shown as {row.api_version}: {error}") from error
 

@@ -18,7 +18,8 @@ from apimachinery.apply import FieldSet, Shape
 from apimachinery.kinds.custom import Custom
 from apimachinery.kinds.meta import ManagedFieldsEntry
 from apimachinery.kinds.object import Object
-from apimachinery.resources import Resource
+from apimachinery.resources import TABLE, Resource
+from apiserver.core import forms
 from apiserver.core.bodies import as_json
 from apiserver.core.custom import CustomResource
 from apiserver.core.request import Request
@@ -42,15 +43,16 @@ def manager_of_agent(agent: str) -> str:
 
 def created(request: Request, obj: Object, now: str) -> Entries:
     """The managers of a new object, which may come with some of its own."""
+    row = spoken(request)
     return apply.track_update(
         None,
-        _comparable(obj),
+        _comparable(row, obj),
         apply.starting_managers((), obj.metadata.managed_fields or None),
         request.manager,
-        shape=shape_of(request.resource),
+        shape=shape_of(row),
         now=now,
-        api_version=request.resource.api_version,
-        ignored=_untouched(request.resource),
+        api_version=row.api_version,
+        ignored=_untouched(row),
     )
 
 
@@ -61,16 +63,18 @@ def updated(request: Request, new: Object, old: Object, given: Sequence[ManagedF
     """
     before = old.metadata.managed_fields
     start = before if given is None else apply.starting_managers(before, given, request.subresource)
+    row = spoken(request)
     after = apply.track_update(
-        _comparable(old),
-        _comparable(new),
+        _comparable(row, old),
+        _comparable(row, new),
         start,
         request.manager,
-        shape=shape_of(request.resource),
+        shape=shape_of(row),
         now=now,
-        api_version=request.resource.api_version,
+        api_version=row.api_version,
         subresource=request.subresource,
-        ignored=_untouched(request.resource, request.subresource),
+        ignored=_untouched(row, request.subresource),
+        versions=FORMS.get(request.resource),
     )
     return before if after == before else after
 
@@ -78,19 +82,57 @@ def updated(request: Request, new: Object, old: Object, given: Sequence[ManagedF
 def applied(
     request: Request, live: dict[str, Any] | None, wanted: dict[str, Any], managers: Sequence[ManagedFieldsEntry], now: str
 ) -> apply.Applied:
-    """A server-side apply of `wanted` on plain data; raises ApplyConflict (409), and ApiError (400)."""
+    """A server-side apply of `wanted` on plain data, both as the request speaks; raises ApplyConflict (409), ApiError (400)."""
+    row = spoken(request)
     return apply.apply(
         live,
-        wanted if isinstance(request.resource, CustomResource) else spelled(request.resource.cls, wanted),
+        wanted if isinstance(row, CustomResource) else spelled(row.cls, wanted),
         managers,
         manager=request.manager,
-        shape=shape_of(request.resource),
+        shape=shape_of(row),
         now=now,
-        api_version=request.resource.api_version,
+        api_version=row.api_version,
         force=bool(request.options.force),
         subresource=request.subresource,
-        ignored=_untouched(request.resource, request.subresource),
+        ignored=_untouched(row, request.subresource),
+        versions=FORMS.get(request.resource),
     )
+
+
+class Forms:
+    """The versions of a kind that is shown in several forms (`core.forms`); see `apply.Versions`."""
+
+    def __init__(self, rows: Sequence[Resource]) -> None:
+        self._rows = {row.api_version: row for row in rows}
+
+    def of(self, api_version: str) -> str:
+        return api_version
+
+    def shape(self, api_version: str) -> Shape | None:
+        row = self._rows.get(api_version)
+        return None if row is None else shape_of(row)
+
+    def shown(self, obj: Any, api_version: str) -> Any:
+        """See `apply.Versions`; what is in that version already stays as it is."""
+        is_object = isinstance(obj, Object)
+        given = obj.api_version if is_object else obj.get("apiVersion")
+        if given == api_version:
+            return obj
+        row = self._rows[given]
+        found = forms.in_form(self._rows[api_version], forms.to_stored(row, obj if is_object else codec.convert(row.cls, obj)))
+        return found if is_object else codec.to_plain(found)
+
+
+FORMS = {
+    stored: Forms([stored, *(row for row in TABLE.rows if row.conversion is not None and row.conversion.stored is stored)])
+    for stored in {row.stored_as for row in TABLE.rows if row.conversion is not None}
+}
+"""The kinds that are shown in several forms, by the row that stores them."""
+
+
+def spoken(request: Request) -> Resource:
+    """The row in whose version a request speaks of objects."""
+    return request.form or request.resource
 
 
 def is_applied(entries: Sequence[ManagedFieldsEntry]) -> bool:
@@ -137,9 +179,12 @@ def _untouched(resource: Resource, subresource: str = "") -> FieldSet:
     return resource.untouched(subresource) if isinstance(resource, CustomResource) else apply.status_fields(subresource)
 
 
-def _comparable(obj: Object) -> Any:
-    """Structs are compared as they are; objects of custom resources as plain data, which is what they are made of."""
-    return codec.to_plain(obj) if isinstance(obj, Custom) else obj
+def _comparable(row: Resource, obj: Object) -> Any:
+    """A stored object in the version of a row.
+
+    Structs are compared as they are; objects of custom resources as plain data, which is what they are made of.
+    """
+    return codec.to_plain(obj) if isinstance(obj, Custom) else forms.in_form(row, obj)
 
 
 class _OnlyMetadata(msgspec.Struct):

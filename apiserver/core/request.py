@@ -208,6 +208,7 @@ class Listing(msgspec.Struct, frozen=True):
     revision: int
     continue_token: str = ""
     remaining: int | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class Event(Protocol):
@@ -258,6 +259,7 @@ class Watching(msgspec.Struct, frozen=True):
     resource: Resource
     batches: "Batches"
     timeout_s: float = 0.0
+    warnings: tuple[str, ...] = ()
 
 
 class Batches(Protocol):

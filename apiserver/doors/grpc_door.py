@@ -8,7 +8,7 @@ beyond that. Requests for one object run in the order in which they came. Result
 message while the stream is busy sending the message before."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
@@ -70,15 +70,19 @@ _VERBS = {
     pb.WriteRequest.DELETE: Verb.DELETE,
 }
 
+Ask: TypeAlias = Callable[[User, str, str, bytes], Coroutine[Any, Any, tuple[int, bytes]]]
+"""(user, method, path, body) -> what an aggregated API server answers; raises ApiError."""
+
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, bytes]"
 
 
 class GrpcDoor:
     """The server; `start` and `stop` it once."""
 
-    def __init__(self, api: Api, table: ResourceTable) -> None:
+    def __init__(self, api: Api, table: ResourceTable, ask_others: Ask) -> None:
         self._api = api
         self._table = table
+        self._ask_others = ask_others
         self._server: grpc.aio.Server | None = None
         self._stopping = asyncio.Event()
 
@@ -124,6 +128,7 @@ class GrpcDoor:
                 "Patch": unary(self._unary_write(Verb.PATCH), pb.WriteRequest),
                 "Delete": unary(self._unary_write(Verb.DELETE), pb.WriteRequest),
                 "Bind": unary(self._bind, pb.BindRequest),
+                "Carry": unary(self._carry, pb.CarryRequest),
                 "Write": grpc.stream_stream_rpc_method_handler(self._write, request_deserializer=pb.WriteBatch.FromString),
             },
         )
@@ -211,6 +216,14 @@ class GrpcDoor:
             ]
         )
         return reply.SerializeToString()
+
+    async def _carry(self, request: pb.CarryRequest, context: Context) -> bytes:
+        try:
+            work = self._ask_others(_user(context), request.method, request.path, request.body)
+            status, body = await self._api.carried_through(work)
+        except ApiError as error:
+            await _abort(context, error)
+        return pb.CarryReply(status=status, body=body).SerializeToString()
 
     async def _write(self, batches: AsyncIterator[pb.WriteBatch], context: Context) -> AsyncIterator[bytes]:
         try:

@@ -258,6 +258,7 @@ class RestDoor:
         self, request: web.BaseRequest, watching: Watching, form: Rendering | None, options: Options
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": JSON, "Cache-Control": "no-cache, private"})
+        _warn(response, watching.warnings)
         ending = asyncio.create_task(self._end_watch(watching), name="watch/end")
         try:
             await response.prepare(request)
@@ -344,7 +345,7 @@ def _too_large() -> ApiError:
     return errors.too_large(f"the request body is larger than the limit of {BODY_BYTES_MAX} bytes")
 
 
-def _warn(response: web.Response, warnings: Sequence[str]) -> None:
+def _warn(response: web.StreamResponse, warnings: Sequence[str]) -> None:
     for warning in warnings:
         text = warning.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ").replace("\r", " ")
         response.headers.add("Warning", f'299 - "{text}"')
@@ -359,9 +360,11 @@ def _failure(error: ApiError) -> web.Response:
 
 
 async def _listing(request: web.BaseRequest, listing: Listing, form: Rendering | None, *, pretty: bool) -> web.StreamResponse:
-    if form is not None or pretty or not leaves_as_it_is(request, size_bytes(listing)):
+    if form is not None or pretty or listing.warnings or not leaves_as_it_is(request, size_bytes(listing)):
         body = await form.listing(listing) if form else b"".join(list_portions(listing))
-        return web.Response(body=_indented(body) if pretty else body, content_type=JSON)
+        response = web.Response(body=_indented(body) if pretty else body, content_type=JSON)
+        _warn(response, listing.warnings)
+        return response
     try:
         return await send_list(request, listing, WRITE_TIMEOUT_S)
     except TimeoutError:

@@ -1,5 +1,6 @@
 """Server-side apply: PATCH with a configuration, on an object that may not exist yet, on its status, and on its scale.
 
+A configuration is of the version that was asked, and so is the object that it is laid over; see `core.forms`.
 What is applied is settled on the newest state at hand, so a loser of a swap applies again, and a conflict is only reported on
 what storage holds. An object that does not exist is created from the configuration; who loses that race goes on as an update.
 Source: the Kubernetes page "Server-Side Apply".
@@ -35,7 +36,8 @@ class Applies:
 
         `may_create` raises ApiError (403) for a user that may not create the object; it is asked only when there is none.
         """
-        wanted, warnings = configuration(request, request.resource.api_version, request.resource.kind)
+        row = ownership.spoken(request)
+        wanted, warnings = configuration(request, row.api_version, row.kind)
         for _ in range(ATTEMPTS_MAX):
             try:
                 return document(await self._change(request, wanted), warnings)
@@ -58,7 +60,8 @@ class Applies:
     async def _change(self, request: Request, wanted: dict[str, Any]) -> Written:
         async def decide(current: Current, write: Write) -> Outcome:
             old = current.decode(request.resource)
-            live, _ = ownership.without_managers(msgspec.json.decode(current.data))
+            data = current.data if request.form is None else forms.shown(request.form, current.data)
+            live, _ = ownership.without_managers(msgspec.json.decode(data))
             applied = ownership.applied(request, live, wanted, old.metadata.managed_fields, self._objects.now())
             new = self._objects.patched(request, applied.object, old)
             if request.subresource == "scale":
@@ -70,14 +73,14 @@ class Applies:
     async def _create(
         self, request: Request, wanted: dict[str, Any], warnings: tuple[str, ...], may_create: Callable[[Request], None]
     ) -> Document:
-        resource = request.resource
+        resource, row = request.resource, ownership.spoken(request)
         uid = (wanted.get("metadata") or {}).get("uid")
         if uid:
             detail = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
             raise errors.conflict(resource.plural, request.name, detail, group=resource.group)
-        may_create(msgspec.structs.replace(request, verb=Verb.CREATE))
+        may_create(msgspec.structs.replace(request, resource=row, verb=Verb.CREATE))
         applied = ownership.applied(request, None, wanted, (), self._objects.now())
-        obj = forms.from_plain(resource, applied.object, "a patch")
+        obj = self._objects.stored_new(request, row, forms.as_shown(row, applied.object, "an apply configuration"))
         return await self._objects.introduce(request, obj, warnings, applied.managed_fields)
 
 

@@ -20,8 +20,8 @@ Show = Callable[[Sequence[bytes]], Awaitable[list[bytes]]]
 
 async def answered(row: Resource, answer: Answer) -> Answer:
     """The answer about stored objects, as the row shows them."""
-    if isinstance(row, CustomResource) and row.deprecation and isinstance(answer, Document):
-        answer = msgspec.structs.replace(answer, warnings=(row.deprecation, *answer.warnings))
+    if (told := deprecations(row)) and isinstance(answer, Document | Listing | Watching):
+        answer = msgspec.structs.replace(answer, warnings=(*told, *answer.warnings))
     show = _show(row)
     if show is None:
         return answer
@@ -43,6 +43,11 @@ async def answered(row: Resource, answer: Answer) -> Answer:
             return msgspec.structs.replace(answer, resource=row, batches=_ShownBatches(show, answer.batches))
         case _:
             return answer
+
+
+def deprecations(row: Resource) -> tuple[str, ...]:
+    """What everybody is to be told who asks for a version that is on its way out, refused or not."""
+    return (row.deprecation,) if isinstance(row, CustomResource) and row.deprecation else ()
 
 
 def _show(row: Resource) -> Show | None:

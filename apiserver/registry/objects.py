@@ -386,11 +386,16 @@ class Objects:
         """The new object in a body, as it is to be stored; a form may ask more of new objects than the stored one does."""
         row = request.row
         shown, warnings = bodies.resource_decode(row, request.body, request.content_type, request.options.field_validation)
+        return self.stored_new(request, row, shown), warnings
+
+    @staticmethod
+    def stored_new(request: Request, row: Resource, shown: Object) -> Object:
+        """A new object of a row as it is to be stored; raises ApiError 400, 413, or 422 for what the form does not allow."""
         if row in FORM_RULES:
             _require_valid(row, shown, list(FORM_RULES[row](shown)))
         stored = forms.to_stored(row, shown)
         _require_storable(request, stored)
-        return stored, warnings
+        return stored
 
     def _reserve(self, resource: Resource) -> Reservation | None:
         reservations = self._reservations.get(resource)

@@ -1,7 +1,8 @@
 """Lists, deletes and the queue around `core`.
 
 Contents are listed from the API, never from a cache: a namespace goes only when quorum reads have found nothing of any
-kind in it. New contents cannot come, for the API server refuses them in a terminating namespace.
+kind in it. New contents cannot come, for the API server refuses them in a terminating namespace. What aggregated API servers
+hold is asked of them (`aggregated`).
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from apimachinery import codec
 from apimachinery.errors import ApiError, is_conflict, is_not_found, unavailable
 from apimachinery.kinds import APIService, Namespace, Object, Pod
 from apimachinery.resources import PODS, RESOURCES, Resource
-from controller_manager.namespace import core
+from controller_manager.namespace import aggregated, core
 from controller_manager.shared.context import Context
 from controller_manager.shared.loop import Controller
 
@@ -53,12 +54,16 @@ class NamespaceController(Controller):
 
     async def _empty(self, namespace: str) -> core.Remains:
         """Delete what is there; what remains. Pods first: the rest is touched only when none is left."""
-        remains = core.Remains()
+        api_services = (await self._client.list(APIService)).items
+        remains = core.Remains(unanswered=core.unavailable_groups(api_services))
         await self._empty_of(PODS, namespace, remains)
         if remains.gone:
             custom = [each for each in await self._custom.listed() if each.namespaced]
             others = (each for each in (*self._contents, *custom) if each is not PODS)
-            await asyncio.gather(*(self._empty_of(each, namespace, remains) for each in others))
+            await asyncio.gather(
+                *(self._empty_of(each, namespace, remains) for each in others),
+                *(aggregated.empty(self._client, each, namespace, remains) for each in core.available_groups(api_services)),
+            )
         return remains
 
     async def _empty_of(self, resource: Resource, namespace: str, remains: core.Remains) -> None:
@@ -87,8 +92,6 @@ class NamespaceController(Controller):
 
     async def _report(self, namespace: Namespace, remains: core.Remains) -> Namespace:
         """Write the conditions; the namespace as it stands then."""
-        if not remains.gone:
-            remains.unanswered = core.unavailable_groups((await self._client.list(APIService)).items)
         conditions = core.conditions(remains, namespace.status.conditions, self._clock.now())
         if conditions == namespace.status.conditions or (remains.gone and not namespace.status.conditions):
             return namespace

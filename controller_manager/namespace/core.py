@@ -67,14 +67,22 @@ def _discovery(remains: Remains) -> NamespaceCondition:
     return _described(kind, "True", "DiscoveryFailed", f"{message}: {listed}")
 
 
+def available_groups(api_services: Iterable[APIService]) -> list[str]:
+    """The group versions that others serve and that are available."""
+    return [_group_version(each) for each in api_services if each.spec.service is not None and _is_available(each)]
+
+
 def unavailable_groups(api_services: Iterable[APIService]) -> list[str]:
     """The group versions that others serve and that are not available."""
-    return [
-        f"{each.spec.group}/{each.spec.version}"
-        for each in api_services
-        if each.spec.service is not None
-        and not any(condition.type == "Available" and condition.status == "True" for condition in each.status.conditions)
-    ]
+    return [_group_version(each) for each in api_services if each.spec.service is not None and not _is_available(each)]
+
+
+def _group_version(api_service: APIService) -> str:
+    return f"{api_service.spec.group}/{api_service.spec.version}"
+
+
+def _is_available(api_service: APIService) -> bool:
+    return any(each.type == "Available" and each.status == "True" for each in api_service.status.conditions)
 
 
 def _content(remains: Remains) -> NamespaceCondition:

@@ -74,6 +74,11 @@ class ApiServerStub:
                 request_serializer=apiserver__pb2.BindRequest.SerializeToString,
                 response_deserializer=apiserver__pb2.BindReply.FromString,
                 _registered_method=True)
+        self.Carry = channel.unary_unary(
+                '/coxswain.v1.ApiServer/Carry',
+                request_serializer=apiserver__pb2.CarryRequest.SerializeToString,
+                response_deserializer=apiserver__pb2.CarryReply.FromString,
+                _registered_method=True)
         self.Write = channel.stream_stream(
                 '/coxswain.v1.ApiServer/Write',
                 request_serializer=apiserver__pb2.WriteBatch.SerializeToString,
@@ -134,6 +139,13 @@ class ApiServerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Carry(self, request, context):
+        """A request to an API that other servers serve for this one, as REST has it; over REST it would be allowed, and carried, alike.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Write(self, request_iterator, context):
         """Many writes in flight on one stream; every request is answered once, in any order, under its id.
         """
@@ -183,6 +195,11 @@ def add_ApiServerServicer_to_server(servicer, server):
                     servicer.Bind,
                     request_deserializer=apiserver__pb2.BindRequest.FromString,
                     response_serializer=apiserver__pb2.BindReply.SerializeToString,
+            ),
+            'Carry': grpc.unary_unary_rpc_method_handler(
+                    servicer.Carry,
+                    request_deserializer=apiserver__pb2.CarryRequest.FromString,
+                    response_serializer=apiserver__pb2.CarryReply.SerializeToString,
             ),
             'Write': grpc.stream_stream_rpc_method_handler(
                     servicer.Write,
@@ -406,6 +423,33 @@ class ApiServer:
             '/coxswain.v1.ApiServer/Bind',
             apiserver__pb2.BindRequest.SerializeToString,
             apiserver__pb2.BindReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Carry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/coxswain.v1.ApiServer/Carry',
+            apiserver__pb2.CarryRequest.SerializeToString,
+            apiserver__pb2.CarryReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self.answer(b"")
 
+    def do_DELETE(self):
+        self.answer(self.rfile.read(int(self.headers["Content-Length"])))
+
     def do_POST(self):
         self.answer(self.rfile.read(int(self.headers["Content-Length"])))
 
@@ -58,7 +61,7 @@ class Handler(BaseHTTPRequestHandler):
             case []:
                 self.say(200, {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": GROUP_VERSION, "resources": [{
                     "name": "counters", "singularName": "counter", "namespaced": True, "kind": "Counter", "shortNames": ["cnt"],
-                    "verbs": ["create", "get", "list", "watch"]}]})
+                    "verbs": ["create", "delete", "get", "list", "watch"]}]})
             case ["namespaces", namespace, "counters"] if self.command == "POST":
                 made = json.loads(body)
                 made["metadata"].update(namespace=namespace, uid="u", resourceVersion=str(len(counters) + 1))
@@ -73,6 +76,8 @@ class Handler(BaseHTTPRequestHandler):
                 items = [each for (where, _), each in counters.items() if where == namespace]
                 self.say(200, {"kind": "CounterList", "apiVersion": GROUP_VERSION, "metadata": {"resourceVersion": "1"},
                     "items": items})
+            case ["namespaces", namespace, "counters", name] if (namespace, name) in counters and self.command == "DELETE":
+                self.say(200, counters.pop((namespace, name)))
             case ["namespaces", namespace, "counters", name] if (namespace, name) in counters:
                 self.say(200, counters[namespace, name])
             case _:
@@ -204,6 +209,19 @@ def test_an_extension_server_lives_and_dies(registered: Namespace, tmp_path: Pat
     _available(ns, "True", "Passed", timeout_s=40)
     ns.kctl("create", "-f", "-", stdin=json.dumps(_counter("again")))
     assert "again" in _kubectl(cluster, "get", "counters", "-n", ns.name, home=tmp_path).stdout
+    _counters_go_with_their_namespace(ns)
+
+
+def _counters_go_with_their_namespace(ns: Namespace) -> None:
+    name = f"{ns.name}-left"
+    counters = f"/apis/{GROUP}/{VERSION}/namespaces/{name}/counters"
+    with ns.cluster.namespace(name) as other:
+        for counter in ("one", "two"):
+            other.kctl("create", "-f", "-", stdin=json.dumps(_counter(counter)))
+        assert len(ns.rest.list(counters)) == 2
+    eventually(lambda: _is_gone(ns, name))
+    assert ns.rest.list(counters) == []
+    assert [each["metadata"]["name"] for each in ns.rest.list(counters.replace(name, ns.name))] == ["again"]
 
 
 def _is_used(ns: Namespace, home: Path) -> None:

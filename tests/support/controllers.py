@@ -87,6 +87,9 @@ class CrashingTransport:
     async def bind(self, bindings: Sequence[PodBinding], fence: Any) -> Sequence[bytes]:
         return await self.api.bind(bindings, fence)
 
+    async def carry(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        return await self.api.carry(method, path, body)
+
     async def close(self) -> None:
         pass
 

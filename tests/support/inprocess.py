@@ -117,6 +117,9 @@ class InProcessTransport:
         results = await self._api.carried_through(self._api.bind(self._user, binds, _fence(fence)))
         return [codec.encode(each.status) if isinstance(each, ApiError) else b"" for each in results]
 
+    async def carry(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        raise errors.no_such_path()  # there are no other servers
+
     async def close(self) -> None:
         """There is no connection."""
 

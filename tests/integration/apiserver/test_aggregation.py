@@ -15,12 +15,15 @@ from aiohttp import web
 
 from apiclient.client import Client
 from apimachinery import kinds
+from apimachinery.errors import ApiError
 from apiserver.adapters import GrpcNodes
 from apiserver.aggregation import ProxyClient
 from apiserver.app import Settings
 from apiserver.core.access import Decision, Question
 from apiserver.core.request import User
 from apiserver.doors.rest import DRAIN_S
+from controller_manager.namespace import aggregated
+from controller_manager.namespace.core import Remains
 from tests.support import extension_server as support
 from tests.support.apiserver import RunningServer, real_api_server
 from tests.support.extension_server import NAME, ROOT, ExtensionServer, extension_server
@@ -160,6 +163,55 @@ async def test_who_holds_no_role_gets_nothing(setting: Setting) -> None:
             async with session.get(url + path) as answer:
                 assert answer.status == code, path
     assert [each.path for each in setting.extension.carried] == [FLUNDERS, ROOT]
+
+
+async def test_components_ask_over_grpc(setting: Setting) -> None:
+    body = json.dumps({"metadata": {"name": "a"}}).encode()
+    assert json.loads(await setting.client.carry("POST", FLUNDERS, body))["metadata"]["uid"] == "u2"
+    listed = json.loads(await setting.client.carry("GET", FLUNDERS))
+    assert [each["metadata"]["name"] for each in listed["items"]] == ["a"]
+    (got, *_) = setting.extension.got(FLUNDERS)
+    assert (got.headers["x-remote-user"], got.headers["content-type"], got.body) == (
+        *(["kubernetes-admin"], ["application/json"]),
+        body,
+    )
+    await setting.client.carry("DELETE", f"{FLUNDERS}/a", b"{}")
+    asked = len(setting.extension.carried)
+    for path, code in (
+        (f"{FLUNDERS}/a", 404),
+        ("/api/v1/namespaces/default/pods", 404),
+        ("/apis/nobody.example.com/v1", 404),
+        (f"{FLUNDERS}?watch=true", 400),
+        (f"{FLUNDERS}/%2e%2e/x", 400),
+    ):
+        with pytest.raises(ApiError) as failed:
+            await setting.client.carry("GET", path)
+        assert failed.value.code == code, path
+    assert len(setting.extension.carried) == asked + 1
+
+    stranger = Client(setting.server.transport(setting.server.ca.client("jane", ("tenants",))))
+    with pytest.raises(ApiError) as failed:
+        await stranger.carry("GET", FLUNDERS)
+    assert failed.value.code == 403
+    await stranger.close()
+
+    redirect = {"Location": "https://127.0.0.1/"}
+    setting.extension.answer = lambda request: (
+        web.Response(status=302, headers=redirect) if "flunders" in request.path else None
+    )
+    with pytest.raises(ApiError) as failed:
+        await setting.client.carry("GET", FLUNDERS)
+    assert failed.value.code == 502
+
+
+async def test_namespaces_are_emptied_over_grpc(setting: Setting) -> None:
+    for namespace, name in (("default", "a"), ("default", "b"), ("other", "c")):
+        body = json.dumps({"metadata": {"name": name}}).encode()
+        await setting.client.carry("POST", FLUNDERS.replace("default", namespace), body)
+    remains = Remains()
+    await aggregated.empty(setting.client, f"{support.GROUP}/v1", "default", remains)
+    assert remains.gone
+    assert list(setting.extension.flunders) == [("other", "c")]
 
 
 async def test_objects_come_and_go(setting: Setting) -> None:

@@ -266,6 +266,30 @@ async def test_several_versions_of_one_kind(rest: Rest) -> None:
     assert both["spec"]["size"] == "small"
 
 
+async def test_whoever_asks_for_a_deprecated_version_is_told(server: RunningServer, rest: Rest) -> None:
+    warning = {"deprecated": True, "deprecationWarning": "take v1"}
+    await served(rest, definition(version("v1beta1", storage=False, **warning), version("v1")))
+    await rest("POST", PLACE, crontab())
+    beta = PLACE.replace("/v1/", "/v1beta1/")
+    table = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
+    for method, path, body, headers in (
+        ("GET", beta, None, {}),
+        ("GET", beta, None, table),
+        ("GET", beta.replace("/namespaces/default", ""), None, {}),
+        ("GET", beta + "/a", None, {}),
+        ("GET", beta + "/nobody", None, {}),
+        ("GET", beta + "/a/scale", None, {}),
+        ("PUT", beta + "/a/status", {}, {}),
+        ("DELETE", beta, None, {}),
+    ):
+        found = await rest(method, path, body, **headers)
+        assert found.headers.getall("Warning") == ['299 - "take v1"'], (method, path)
+        told = await rest(method, path.replace("/v1beta1/", "/v1/"), body, **headers)
+        assert "Warning" not in told.headers, (method, path)
+    async with server.session() as session, session.get(f"{server.url}{beta}?watch=true&timeoutSeconds=1") as watch:
+        assert watch.headers.getall("Warning") == ['299 - "take v1"']
+
+
 async def test_another_storage_version_and_schema_show_what_is_stored_anew(rest: Rest) -> None:
     await served(rest, definition(version("v1"), version("v2", storage=False)))
     await rest("POST", PLACE, crontab(size="small"))

@@ -120,7 +120,8 @@ async def test_subresources(call: Any) -> None:
     _, table = await call("GET", f"{path}/d/status", TABLE)
     assert table["rows"][0]["cells"][:2] == ["d", "0/2"]
     _, table = await call("GET", f"{path}/d/scale", TABLE)
-    assert [column["name"] for column in table["columnDefinitions"]] == ["Name", "Age"]
+    assert [column["name"] for column in table["columnDefinitions"]] == ["Name", "Desired", "Available", "Age"]
+    assert table["rows"][0]["cells"][:3] == ["d", 2, 0]
 
 
 async def test_watches(running: RunningServer, call: Any) -> None:

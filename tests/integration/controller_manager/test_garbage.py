@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -14,6 +15,11 @@ from apiclient.transport import Verb
 from apimachinery import errors
 from apimachinery.codec import convert
 from apimachinery.kinds import (
+    APIService,
+    APIServiceCondition,
+    APIServiceReference,
+    APIServiceSpec,
+    APIServiceStatus,
     ConfigMap,
     Deployment,
     Lease,
@@ -21,6 +27,7 @@ from apimachinery.kinds import (
     NetworkPolicy,
     Node,
     Object,
+    ObjectMeta,
     OwnerReference,
     Pod,
     ReplicaSet,
@@ -347,6 +354,82 @@ async def test_a_namespace_waits_for_its_pods_and_finalizers_and_says_so() -> No
     await asyncio.sleep(5)
     scene.api.remove(ConfigMap, "held", "doomed")
     assert await scene.until(lambda: scene.api.find(Namespace, "doomed") is None) <= 1.5
+    await scene.stop()
+
+
+class Others:
+    """An aggregated API: boats, which can be deleted, and measures, which cannot."""
+
+    def __init__(self) -> None:
+        self.boats = {("doomed", "a"): {"uid": "1"}, ("doomed", "held"): {"uid": "2"}, ("kept", "b"): {"uid": "3"}}
+        self.resources = [
+            {"name": "boats", "namespaced": True, "verbs": ["delete", "get", "list"]},
+            {"name": "boats/status", "namespaced": True, "verbs": ["delete", "get", "list"]},
+            {"name": "measures", "namespaced": True, "verbs": ["get", "list"]},
+            {"name": "seas", "namespaced": False, "verbs": ["delete", "get", "list"]},
+        ]
+        self.held = {"held"}
+
+    def answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        match method, path.strip("/").split("/"):
+            case "GET", ["apis", "example.com", "v1"]:
+                return 200, json.dumps({"resources": self.resources}).encode()
+            case "GET", ["apis", "example.com", "v1", "namespaces", namespace, "boats"]:
+                return 200, json.dumps({"items": [self._shown(*key) for key in self.boats if key[0] == namespace]}).encode()
+            case "DELETE", ["apis", "example.com", "v1", "namespaces", namespace, "boats", name]:
+                assert json.loads(body)["preconditions"]["uid"] == self.boats[namespace, name]["uid"]
+                if name in self.held:
+                    self.boats[namespace, name]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+                else:
+                    del self.boats[namespace, name]
+                return 200, b"{}"
+        raise AssertionError(f"{method} {path} is not to be asked")
+
+    def _shown(self, namespace: str, name: str) -> Any:
+        finalizers = ["example.com/anchor"] if name in self.held else []
+        return {"metadata": {"name": name, "finalizers": finalizers, **self.boats[namespace, name]}}
+
+
+def served_by_others(status: str) -> APIService:
+    spec = APIServiceSpec(group="example.com", version="v1", service=APIServiceReference(namespace="x", name="s"))
+    available = APIServiceStatus(conditions=[APIServiceCondition(type="Available", status=status)])
+    return APIService(metadata=ObjectMeta(name="v1.example.com"), spec=spec, status=available)
+
+
+async def test_what_aggregated_servers_hold_goes_with_its_namespace() -> None:
+    scene, others = namespaces(), Others()
+    scene.api.others = others.answer
+    scene.api.seed(namespace("doomed"), served_by_others("True"))
+    await scene.start()
+    await scene.settle()
+    await Client(scene.api).delete(Namespace, "doomed")
+
+    def told() -> str:
+        found = scene.api.find(Namespace, "doomed")
+        return " ".join(each.message for each in found.status.conditions) if found else ""
+
+    await scene.until(lambda: "boats.example.com has 1" in told())
+    assert "example.com/anchor in 1" in told()
+    assert set(others.boats) == {("doomed", "held"), ("kept", "b")}
+    del others.boats["doomed", "held"]
+    assert await scene.until(lambda: scene.api.find(Namespace, "doomed") is None) <= 1.5
+    await scene.stop()
+
+
+async def test_servers_that_fail_hold_a_namespace_up_until_they_are_known_to_be_gone() -> None:
+    scene = namespaces()
+    scene.api.others = lambda method, path, body: (503, b"down")
+    scene.api.seed(namespace("doomed"), served_by_others("True"))
+    await scene.start()
+    await scene.settle()
+    await Client(scene.api).delete(Namespace, "doomed")
+    await asyncio.sleep(5)
+    found = scene.api.find(Namespace, "doomed")
+    assert found is not None
+    failure = next(each for each in found.status.conditions if each.type == "NamespaceDeletionContentFailure")
+    assert (failure.status, "example.com/v1: the server answered with 503" in failure.message) == ("True", True)
+    scene.api.put(served_by_others("False"))
+    await scene.until(lambda: scene.api.find(Namespace, "doomed") is None)
     await scene.stop()
 
 

@@ -463,6 +463,13 @@ OTHERS = (
         {"Targets": "cpu: <unknown>/50%", "MinPods": "<unset>"},
     ),
     Case(
+        "scale",
+        "autoscaling",
+        "Scale",
+        {"metadata": meta(), "spec": {"replicas": 3}, "status": {"replicas": 2}},
+        {"Name": "x", "Desired": 3, "Available": 2, "Age": "5m"},
+    ),
+    Case(
         "certificate request",
         "certificates.k8s.io",
         "CertificateSigningRequest",
