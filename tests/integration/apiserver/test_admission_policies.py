@@ -16,8 +16,6 @@ from tests.integration.apiserver.test_authorization import RBAC, allowed, bindin
 from tests.support.apiserver import RunningServer, real_api_server
 from tests.support.etcd import Etcd
 
-__all__ = ["as_user"]
-
 GROUP = "/apis/admissionregistration.k8s.io/v1"
 POLICIES, BINDINGS = f"{GROUP}/validatingadmissionpolicies", f"{GROUP}/validatingadmissionpolicybindings"
 MAPS = "/api/v1/namespaces/default/configmaps"
