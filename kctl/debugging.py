@@ -150,6 +150,9 @@ def _change(container: Plain, wishes: Wishes) -> None:
         container["imagePullPolicy"] = wishes.image_pull_policy
     if wishes.stdin:
         container["stdin"] = True
+        # What is piped in ends. Unless the input ends with it, the runtime passes on no output from then on.
+        if not wishes.tty:
+            container["stdinOnce"] = True
     if wishes.tty:
         container["tty"] = True
 

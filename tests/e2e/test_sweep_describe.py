@@ -24,7 +24,12 @@ MANAGED = {
     resources.DEPLOYMENTS: {"spec": {"replicas": 0}},
 }
 # A Service named like the others gets Endpoints of that name; an address is named after itself.
-NAMES = {resources.ENDPOINTS: "described-alone", resources.IP_ADDRESSES: "10.96.240.7"}
+NAMES = {
+    resources.ENDPOINTS: "described-alone",
+    resources.IP_ADDRESSES: "10.96.240.7",
+    resources.API_SERVICES: "v1.x.example.com",
+    resources.CUSTOM_RESOURCE_DEFINITIONS: "describeds.example.com",
+}
 # kubectl 1.20 asks for these in versions that Kubernetes 1.25 and later do not serve.
 OUTDATED = {resources.POD_DISRUPTION_BUDGETS, resources.CRON_JOBS, resources.ENDPOINT_SLICES}
 # kubectl does not say where these are.

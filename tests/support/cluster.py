@@ -106,10 +106,11 @@ class LocalCluster:
 
     @contextmanager
     def namespace(self, name: str) -> Iterator[Namespace]:
-        """A namespace of this name, deleted (in the background) at the end."""
+        """A namespace of this name, deleted (in the background) at the end. Its pods have their account when it begins."""
         self.rest.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         namespace = Namespace(self, name)
         try:
+            eventually(namespace.has_account)
             yield namespace
         finally:
             answer = self.rest.request("DELETE", f"/api/v1/namespaces/{name}")
@@ -123,6 +124,11 @@ class Namespace:
         self.cluster = cluster
         self.name = name
         self.rest = cluster.rest
+
+    def has_account(self) -> None:
+        """AssertionError while pods would be refused for want of it, as just after a controller manager was killed."""
+        answer = self.rest.request("GET", path_of("serviceaccounts", self.name, "default"))
+        assert answer.status == 200, f"the namespace {self.name} has no default account yet"
 
     def kctl(self, *arguments: str, **options: Any) -> Result:
         return self.cluster.kctl("--namespace", self.name, *arguments, **options)
@@ -231,12 +237,12 @@ class Namespace:
             if event.get("reason") == reason and (not name or event["involvedObject"]["name"] == name)
         ]
 
-    def event(self, reason: str, name: str = "", timeout_s: float = DEFAULT_TIMEOUT_S) -> Object:
-        """The first event of this reason, once there is one."""
+    def event(self, reason: str, name: str = "", timeout_s: float = DEFAULT_TIMEOUT_S, *, says: str = "") -> Object:
+        """The first event of this reason that says this, once there is one."""
 
         def check() -> Object:
-            found = self.events(reason, name)
-            seen = sorted({event.get("reason", "") for event in self.list("events")})
+            found = [event for event in self.events(reason, name) if says in event["message"]]
+            seen = sorted({f"{event.get('reason', '')}: {event['message']}" for event in self.list("events")})
             assert found, f"no event {reason} about {name or 'anything'}; there are {seen}"
             return found[0]
 

@@ -58,6 +58,12 @@ def test_a_container_beside_the_others() -> None:
     }
 
 
+@pytest.mark.parametrize(("tty", "once"), [(False, True), (True, False)])
+def test_input_that_is_piped_in_ends_with_its_end(tty: bool, once: bool) -> None:
+    (container,) = debugging.ephemeral_patch(Wishes("x", "i", stdin=True, tty=tty))["spec"]["ephemeralContainers"]
+    assert (container["stdin"], container.get("stdinOnce", False)) == (True, once)
+
+
 @pytest.mark.parametrize("profile", debugging.PROFILES)
 def test_profiles(profile: str) -> None:
     (container,) = debugging.ephemeral_patch(Wishes("x", "i", profile=profile))["spec"]["ephemeralContainers"]
