@@ -1,11 +1,12 @@
 """What a user may write only with more than the right to write: nobody grants what they lack, and a node keeps to its own.
 
 - Granting: who creates or changes a role holds all of its rules already, or may `escalate` it; who binds one, likewise, or may
-  `bind` it.
+  `bind` it. A role's labels count as its rules do: by them others take over its rules.
+- Certificates: see `core.certificate_requests`.
 - Parameters of admission policies: see `parameter_access`.
 - NodeRestriction: see `core.node_restriction`.
 
-Asked of valid objects, once for every state that would be stored; nobody of system:masters is asked anything.
+Asked of valid objects, once for every state that would be stored; nobody of system:masters is asked for a right.
 
 Source: the Kubernetes pages "Using RBAC Authorization", section "Privilege escalation prevention and bootstrapping", and
 "Admission Control in Kubernetes".
@@ -13,11 +14,13 @@ Source: the Kubernetes pages "Using RBAC Authorization", section "Privilege esca
 
 from typing import Protocol
 
+import msgspec
+
 from apimachinery import errors
-from apimachinery.kinds import ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding
+from apimachinery.kinds import CertificateSigningRequest, ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding
 from apimachinery.kinds.object import Object
 from apimachinery.resources import CLUSTER_ROLES, ROLES
-from apiserver.core import node_access, node_restriction, rbac
+from apiserver.core import certificate_requests, node_access, node_restriction, rbac
 from apiserver.core.access import Decision, Question
 from apiserver.core.default_roles import MASTERS
 from apiserver.core.request import Request, User
@@ -55,6 +58,8 @@ class Privileges:
     def admit(self, request: Request, new: Object, old: Object | None) -> None:
         """Raises ApiError (403) for what this user may not make of `old`, or create."""
         user = request.user
+        if isinstance(new, CertificateSigningRequest) and old is None:
+            _refuse(request, new, certificate_requests.forbidden_subject(new))
         if MASTERS in user.groups:
             return
         if node := node_access.node_of(user):
@@ -64,6 +69,8 @@ class Privileges:
                 self._admit_role(request, new, old)
             case RoleBinding() | ClusterRoleBinding():
                 self._admit_binding(request, new, old)
+            case CertificateSigningRequest() if isinstance(old, CertificateSigningRequest):
+                self._admit_decision(request, new, old)
             case _ if request.resource.group == POLICY_GROUP:
                 _refuse(request, new, self._parameters.lacking(user, new, old))
 
@@ -75,17 +82,17 @@ class Privileges:
     def _admit_role(self, request: Request, new: Role | ClusterRole, old: Object | None) -> None:
         aggregation = new.aggregation_rule if isinstance(new, ClusterRole) else None
         before = old.aggregation_rule if isinstance(old, ClusterRole) else None
-        if isinstance(old, Role | ClusterRole) and (old.rules, before) == (new.rules, aggregation):
+        if old is not None and _for_collection_only(new, old):
             return
         if self._may(request, "escalate", new.metadata.name):
             return
-        if aggregation is not None and rbac.excess(EVERYTHING, self._holdings.held(request.user, "")):
+        if (aggregation or before) is not None and rbac.excess(EVERYTHING, self._holdings.held(request.user, "")):
             _refuse(request, new, "must have cluster-admin privileges to use the aggregationRule")
         self._require_held(request, new, new.rules)
 
     def _admit_binding(self, request: Request, new: RoleBinding | ClusterRoleBinding, old: Object | None) -> None:
         reference, namespace = new.role_ref, new.metadata.namespace
-        if isinstance(old, RoleBinding | ClusterRoleBinding) and (old.role_ref, old.subjects) == (reference, new.subjects):
+        if old is not None and _for_collection_only(new, old):
             return
         if self._may(request, "bind", reference.name, reference.kind):
             return
@@ -94,6 +101,12 @@ class Privileges:
             row = CLUSTER_ROLES if reference.kind == "ClusterRole" else ROLES
             raise errors.not_found(row.plural, reference.name, group=row.group)
         self._require_held(request, new, rules)
+
+    def _admit_decision(self, request: Request, new: CertificateSigningRequest, old: CertificateSigningRequest) -> None:
+        verb, signer = certificate_requests.needed_verb(new, old, request.subresource), old.spec.signer_name
+        asked = certificate_requests.questions(request.user, verb, signer) if verb else ()
+        if verb and not any(self._holdings.decide(question).allowed for question in asked):
+            _refuse(request, new, f'user not permitted to {verb} requests with signerName "{signer}"')
 
     def _may(self, request: Request, verb: str, name: str, kind: str = "") -> bool:
         row = request.resource if not kind else CLUSTER_ROLES if kind == "ClusterRole" else ROLES
@@ -124,6 +137,19 @@ class Privileges:
 def _refuse(request: Request, obj: Object, why: str) -> None:
     if why:
         raise errors.forbidden(request.resource.plural, obj.metadata.name, why, group=request.resource.group)
+
+
+def _for_collection_only(new: Object, old: Object) -> bool:
+    """Whether a change is about no more than what garbage collection goes by."""
+    before = old.metadata
+    meta = msgspec.structs.replace(
+        new.metadata,
+        owner_references=before.owner_references,
+        finalizers=before.finalizers,
+        managed_fields=before.managed_fields,
+        resource_version=before.resource_version,
+    )
+    return msgspec.structs.replace(new, metadata=meta) == old
 
 
 def _restricted(node: str, new: Object, old: Object | None, subresource: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,3 +68,25 @@ async def client(server: RunningServer) -> AsyncIterator[Client]:
     client = Client(server.transport())
     yield client
     await client.close()
+
+
+Caller = Callable[..., Awaitable[Any]]
+
+
+@pytest.fixture
+async def as_user(server: RunningServer) -> AsyncIterator[Callable[..., Caller]]:
+    """`as_user("jane", "dev")` gives a caller like `rest`, for a user with groups; it answers (status, body)."""
+    async with AsyncExitStack() as stack:
+
+        def make(name: str, *groups: str) -> Caller:
+            session = server.session(server.ca.client(name, groups))
+            stack.push_async_callback(session.close)
+
+            async def call(method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
+                headers = {"Content-Type": content_type}
+                async with session.request(method, server.url + path, json=body, headers=headers) as response:
+                    return response.status, await response.json()
+
+            return call
+
+        yield make

@@ -12,11 +12,9 @@ import pytest
 from apiserver.app import Settings
 from apiserver.storage.etcd import EtcdStorage
 from tests.integration.apiserver.conftest import Rest
-from tests.integration.apiserver.test_authorization import RBAC, allowed, as_user, binding, role, rule
+from tests.integration.apiserver.test_authorization import RBAC, allowed, binding, role, rule
 from tests.support.apiserver import RunningServer, real_api_server
 from tests.support.etcd import Etcd
-
-__all__ = ["as_user"]
 
 GROUP = "/apis/admissionregistration.k8s.io/v1"
 POLICIES, BINDINGS = f"{GROUP}/validatingadmissionpolicies", f"{GROUP}/validatingadmissionpolicybindings"

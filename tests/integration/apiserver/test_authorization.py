@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -21,27 +20,6 @@ SECRETS = "/api/v1/namespaces/default/secrets"
 NODES = "/api/v1/nodes"
 DEADLINE_S = 10
 MERGE = "application/merge-patch+json"
-
-Caller = Callable[..., Awaitable[Any]]
-
-
-@pytest.fixture
-async def as_user(server: RunningServer) -> AsyncIterator[Callable[..., Caller]]:
-    """`as_user("jane", "dev")` gives a caller like `rest`, for a user with groups; it answers (status, body)."""
-    async with AsyncExitStack() as stack:
-
-        def make(name: str, *groups: str) -> Caller:
-            session = server.session(server.ca.client(name, groups))
-            stack.push_async_callback(session.close)
-
-            async def call(method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
-                headers = {"Content-Type": content_type}
-                async with session.request(method, server.url + path, json=body, headers=headers) as response:
-                    return response.status, await response.json()
-
-            return call
-
-        yield make
 
 
 def role(name: str, *rules: dict[str, Any]) -> dict[str, Any]:
