@@ -32,6 +32,7 @@ from apiserver.core import bodies, deletion, forms, meta, naming, ownership, par
 from apiserver.core.admission_review import CREATE, DELETE, UPDATE, delete_options
 from apiserver.core.patching import parse_patch
 from apiserver.core.request import Document, Request
+from apiserver.failures import storage_error
 from apiserver.registry.admission import Admission
 from apiserver.registry.current import Current
 from apiserver.registry.mutating import mutated, mutated_new, validated
@@ -154,6 +155,7 @@ class Objects:
         row = request.form or resource
         shown, warnings = bodies.resource_decode(row, request.body, request.content_type, request.options.field_validation)
         incoming = forms.to_stored(row, shown)
+        _require_storable(request, incoming)
         naming.settle_name(incoming.metadata, request.name)
         naming.settle_namespace(resource, incoming.metadata, request.namespace)
         wanted = incoming.metadata
@@ -384,7 +386,9 @@ class Objects:
         shown, warnings = bodies.resource_decode(row, request.body, request.content_type, request.options.field_validation)
         if row in FORM_RULES:
             _require_valid(row, shown, list(FORM_RULES[row](shown)))
-        return forms.to_stored(row, shown), warnings
+        stored = forms.to_stored(row, shown)
+        _require_storable(request, stored)
+        return stored, warnings
 
     def _reserve(self, resource: Resource) -> Reservation | None:
         reservations = self._reservations.get(resource)
@@ -409,6 +413,12 @@ def _finalized(new: Object, old: Object) -> Object:
     if isinstance(result, Namespace) and isinstance(new, Namespace):
         result.spec.finalizers = new.spec.finalizers
     return result
+
+
+def _require_storable(request: Request, obj: Object) -> None:
+    """What is too large to be stored is not worth a closer look, which may take seconds."""
+    if len(request.body) > port.VALUE_BYTES_MAX and len(codec.encode(obj)) > port.VALUE_BYTES_MAX:
+        raise storage_error(port.TooLarge("the object"), request.resource, obj.metadata.name)
 
 
 def _require_valid(resource: Resource, obj: Object, wrong: Sequence[FieldError]) -> None:

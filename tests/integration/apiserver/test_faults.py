@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 
 from apiclient.client import Client
+from apimachinery import codec
 from apimachinery.clock import FakeClock
 from apimachinery.errors import ApiError
 from apimachinery.kinds import ConfigMap, Namespace, ObjectMeta, Pod
@@ -18,6 +21,7 @@ from apiserver.config import LimitsConfig
 from apiserver.core.request import Document, Request, User, Verb
 from apiserver.storage.memory import MemoryStorage
 from apiserver.storage.port import NoSpace, StorageError, TooLarge, Unavailable
+from apiserver.strategy import Strategy
 from tests.support.apiserver import RunningServer
 from tests.support.inprocess import InProcessTransport, in_process_api
 
@@ -116,6 +120,43 @@ async def test_too_many_requests_are_told_to_come_back() -> None:
     assert done
     assert [each.code for each in refused] == [429] * 4
     assert refused[0].retry_after_s() == 1
+
+
+async def test_between_two_large_bodies_everybody_else_is_served(assembly: Assembly) -> None:
+    row, user = assembly.table.for_class(ConfigMap), User("jane", ("system:masters",))
+    done = 0
+
+    async def write(index: int) -> None:
+        nonlocal done
+        body = codec.encode(msgspec.structs.replace(config_map(f"c{index}"), data={"a": "x" * (64 << 10)}))
+        await assembly.api.handle(Request(verb=Verb.CREATE, resource=row, user=user, namespace="default", body=body))
+        done += 1
+
+    rounds = [0]
+    async with asyncio.TaskGroup() as group:
+        for index in range(8):
+            group.create_task(write(index))
+        while rounds[-1] < 8:
+            await asyncio.sleep(0)
+            rounds.append(done)
+    assert max(after - before for before, after in pairwise(rounds)) == 1
+
+
+async def test_what_is_too_large_to_be_stored_is_not_looked_at_closely(
+    assembly: Assembly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def validate(*_: Any) -> Any:
+        raise AssertionError("it was looked at closely")
+
+    client, large = Client(InProcessTransport(assembly.api)), {str(index): "x" for index in range(200_000)}
+    made = await client.create(config_map("a"))
+    monkeypatch.setattr(Strategy, "validate", validate)
+    monkeypatch.setattr(Strategy, "validate_update", validate)
+    new, changed = (msgspec.structs.replace(each, data=large) for each in (config_map("b"), made))
+    for attempt in (client.create(new), client.update(changed)):
+        with pytest.raises(ApiError) as caught:
+            await attempt
+        assert (caught.value.code, "too large to be stored" in caught.value.status.message) == (413, True)
 
 
 async def test_nobody_is_nobody(assembly: Assembly) -> None:
