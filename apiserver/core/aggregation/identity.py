@@ -30,6 +30,8 @@ def identity_headers(
     for header, value in found:
         if any(character < " " or character == "\x7f" for character in value):
             raise errors.bad_request(f"the value of {header} holds a control character, which no header can carry")
+        if value != value.strip():
+            raise errors.bad_request(f"the value of {header} begins or ends with a space, which headers lose")
     return found
 
 

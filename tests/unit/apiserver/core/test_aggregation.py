@@ -180,10 +180,11 @@ def test_identity_headers() -> None:
         ("X-Remote-Extra-scopes", "b"),
         ("X-Remote-Extra-example.com%2F50%25", "x"),
     ]
-    for name in ("jane\r\nX-Remote-Group: system:masters", "a\nb", "a\0"):
-        with pytest.raises(ApiError) as caught:
-            identity.identity_headers(name, ())
-        assert caught.value.code == 400
+    for name in ("jane\r\nX-Remote-Group: system:masters", "a\nb", "a\0", "admin ", " admin", "\u00a0admin"):
+        for user, groups in ((name, ()), ("jane", (name,))):
+            with pytest.raises(ApiError) as caught:
+                identity.identity_headers(user, groups)
+            assert caught.value.code == 400
 
 
 def test_what_is_published() -> None:
