@@ -192,10 +192,10 @@ class Assembly:
         limits = settings.limits
         given = settings.tokens
         self.tokens: Tokens = NoTokens()
-        token_requests = TokenRequests(None, None, reading, clock, rng)
+        token_requests = TokenRequests(None, None, reading, webhooks, clock, rng)
         if given is not None:
             self.tokens = ServiceAccountTokens(given.policy, given.verifier, reading, clock)
-            token_requests = TokenRequests(given.policy, given.signer, reading, clock, rng)
+            token_requests = TokenRequests(given.policy, given.signer, reading, webhooks, clock, rng)
         self.api = Api(
             authorizer=authorizer,
             lines=Lines(

@@ -1,7 +1,8 @@
 """POST serviceaccounts/NAME/token: a token for an account, which is signed, handed out, and stored nowhere.
 
 A token may be bound to a pod that runs as the account, to a secret of its namespace, or to a node; that object has to exist
-then, and the token ends with it. A node gets only the tokens that its own pods' volumes show, bound to these pods.
+then, and the token ends with it. A node gets only the tokens that its own pods' volumes show, bound to these pods. Webhooks and
+admission policies see the request without its token.
 
 Source: the Kubernetes pages "Managing Service Accounts", section "TokenRequest API", and "Admission Control in Kubernetes",
 section "NodeRestriction".
@@ -20,12 +21,14 @@ from apimachinery.kinds.object import Object
 from apimachinery.resources import NODES, PODS, SECRETS, SERVICE_ACCOUNTS, Resource
 from apimachinery.times import format_time
 from apiserver.core import service_account_tokens as core
+from apiserver.core.admission_review import CREATE
 from apiserver.core.bodies import decode_object
 from apiserver.core.naming import new_uid, settle_name, settle_namespace
 from apiserver.core.node_access import node_of
 from apiserver.core.request import Document, Request
 from apiserver.core.service_account_tokens import Policy, Reference
 from apiserver.registry.current import Reader
+from apiserver.registry.webhooks import Webhooks
 from component_base.signing import Signer
 
 T = TypeVar("T", bound=Object)
@@ -37,10 +40,19 @@ _ROWS = {"pod": PODS, "secret": SECRETS, "node": NODES}
 class TokenRequests:
     """Gives out tokens; without a signer there are none to be had."""
 
-    def __init__(self, policy: Policy | None, signer: Signer | None, reader: Reader, clock: Clock, rng: random.Random) -> None:
+    def __init__(
+        self,
+        policy: Policy | None,
+        signer: Signer | None,
+        reader: Reader,
+        webhooks: Webhooks,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
         self._policy = policy
         self._signer = signer
         self._reader = reader
+        self._webhooks = webhooks
         self._clock = clock
         self._rng = rng
 
@@ -54,6 +66,8 @@ class TokenRequests:
         )
         settle_name(wanted.metadata, request.name)
         settle_namespace(SERVICE_ACCOUNTS, wanted.metadata, request.namespace)
+        review = self._webhooks.begin(request, CREATE)
+        wanted = await review.mutate(wanted, None)
         asked = tuple(wanted.spec.audiences)
         warnings += _complete(wanted, policy)
         if wrong := core.check_request(wanted.spec):
@@ -61,6 +75,7 @@ class TokenRequests:
         account = await self._object(ServiceAccount, SERVICE_ACCOUNTS, request.namespace, request.name)
         _require_uid(SERVICE_ACCOUNTS, account, wanted.metadata.uid)
         bound = await self._bound(node_of(request.user), account, wanted.spec.bound_object_ref, asked)
+        await review.validate(wanted, None)
         now, seconds = self._clock.now(), wanted.spec.expiration_seconds or 0
         claims = core.claims(
             policy,
@@ -77,7 +92,7 @@ class TokenRequests:
             token="" if request.options.dry_run else signer.sign(claims),
             expiration_timestamp=format_time(now + timedelta(seconds=seconds)),
         )
-        return Document(codec.encode(wanted), 0, 201, warnings)
+        return Document(codec.encode(wanted), 0, 201, (*warnings, *review.warnings))
 
     async def _bound(
         self, node: str, account: ServiceAccount, wanted: BoundObjectReference | None, audiences: Sequence[str]

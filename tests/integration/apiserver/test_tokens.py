@@ -35,6 +35,7 @@ from apiserver.storage.port import Storage
 from component_base.signing import Signer
 from tests.support.apiserver import RunningServer, real_api_server
 from tests.support.tokens import ISSUER, elliptic_key, token_keys
+from tests.support.webhook_server import MUTATING, VALIDATING, allowed, configuration, patched, refused, rule, webhook_server
 
 KEY = elliptic_key()
 ACCOUNTS = "/api/v1/namespaces/default/serviceaccounts"
@@ -478,3 +479,26 @@ async def test_a_mirror_pod_has_no_account(rest: Call) -> None:
     assert "serviceAccountName" not in made.body["spec"]
     named = await rest("POST", PODS, {"metadata": {**meta, "name": "n"}, "spec": {**spec, "serviceAccountName": "web"}})
     assert (named.status, "may not reference service accounts" in named.body["message"]) == (403, True)
+
+
+async def test_webhooks_see_requests_and_never_tokens(rest: Call, tmp_path: Path) -> None:
+    async with webhook_server(tmp_path) as hooks:
+        audience = {"op": "replace", "path": "/spec/audiences", "value": ["others"]}
+        hooks.answers = {"/change": lambda _: patched(audience), "/judge": lambda _: allowed("watch out")}
+        about = rule("serviceaccounts/token", operations=["CREATE"])
+        for path, called in ((MUTATING, "/change"), (VALIDATING, "/judge")):
+            wanted = configuration("c", hooks.webhook("c.example.com", called, about))
+            assert (await rest("POST", path, wanted)).status == 201
+        answer = await rest("POST", f"{ACCOUNTS}/web/token", {"spec": {"audiences": ["api"]}})
+        assert (answer.status, answer.body["spec"]["audiences"]) == (201, ["others"])
+        assert "watch out" in answer.headers["Warning"]
+        claims = jwt.decode(answer.body["status"]["token"], options={"verify_signature": False})
+        assert claims["aud"] == ["others"]
+        (told,) = hooks.asked("/judge")
+        assert (told["kind"]["kind"], told["subResource"], told["name"]) == ("TokenRequest", "token", "web")
+        assert told["object"]["spec"]["audiences"] == ["others"]
+        assert "token" not in told["object"].get("status", {})
+
+        hooks.answers["/judge"] = lambda _: refused("no tokens today", 403)
+        answer = await rest("POST", f"{ACCOUNTS}/web/token", {"spec": {"audiences": ["api"]}})
+        assert (answer.status, "no tokens today" in answer.body["message"]) == (403, True)
