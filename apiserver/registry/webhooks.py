@@ -33,6 +33,7 @@ from apimachinery.clock import Clock
 from apimachinery.errors import ApiError
 from apimachinery.kinds import MutatingWebhookConfiguration, ValidatingWebhookConfiguration
 from apimachinery.kinds.object import Object
+from apimachinery.labels import SelectorError
 from apimachinery.resources import (
     MUTATING_WEBHOOK_CONFIGURATIONS,
     NAMESPACES,
@@ -481,7 +482,14 @@ def _values(request: reviews.ReviewRequest, authorizer: Authorizer, about: Attri
 
 
 def _compiled(cls: type[Any], view: Sequence[Entry]) -> list[Hook]:
-    return [hook for configuration in readable(cls, view) for hook in compile_configuration(configuration)]
+    hooks: list[Hook] = []
+    for configuration in readable(cls, view):
+        try:
+            hooks += compile_configuration(configuration)
+        except SelectorError as error:
+            name = configuration.metadata.name
+            log.warning("a webhook configuration is passed over", extra={"configuration": name, "error": str(error)})
+    return hooks
 
 
 def _labels(value: Any) -> Mapping[str, str] | None:

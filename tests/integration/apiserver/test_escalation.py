@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from apiclient.client import Client
+from apiclient.transport import PodBinding
 from apimachinery.errors import ApiError
 from apimachinery.kinds import Secret
 from tests.integration.apiserver.test_authorization import GROUP, MERGE, RBAC, SECRETS, allowed, role, rule
@@ -164,3 +165,57 @@ async def test_odd_names_are_nobody_in_particular(as_user: Any, name: str, group
     nobody = as_user(name, *groups)
     for path in (SECRETS, f"{SECRETS}/a", "/api/v1/nodes", "/metrics"):
         assert (await nobody("GET", path))[0] == 403
+
+
+async def test_a_hostile_node(as_user: Any, rest: Any, server: RunningServer, client: Client) -> None:
+    node = as_user("system:node:n1", "system:nodes")
+    for name in ("n1", "n2"):
+        assert (await rest("POST", "/api/v1/nodes", {"metadata": {"name": name}})).status == 201
+    assert (await rest("POST", PODS, pod("theirs") | {"spec": pod("theirs")["spec"] | {"nodeName": "n2"}})).status == 201
+    assert (await rest("POST", PODS, pod("free"))).status == 201
+    lease = {"metadata": {"name": "n2", "namespace": "kube-node-lease"}}
+    leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+    assert (await rest("POST", leases, lease)).status == 201
+    await allowed(lambda: node("GET", f"{PODS}/theirs"), 200)
+
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "theirs"}}
+    bound = {"target": {"kind": "Node", "name": "n1"}, "metadata": {"name": "free"}}
+    reserved = {"metadata": {"labels": {"node-restriction.kubernetes.io/tier": "secure"}}}
+    taken = {"spec": {"serviceAccountName": "default", "nodeName": "n1"}}
+    attempts: tuple[tuple[str, str, Any, str], ...] = (
+        ("POST", f"{PODS}/theirs/eviction", eviction, "application/json"),
+        ("POST", f"{PODS}/free/binding", bound, "application/json"),
+        ("PATCH", f"{PODS}/theirs/ephemeralcontainers", {"spec": {"ephemeralContainers": []}}, MERGE),
+        ("PATCH", f"{PODS}/theirs/resize", {"spec": {}}, MERGE),
+        ("PATCH", f"{PODS}/theirs", {"metadata": {"labels": {"a": "b"}}}, MERGE),
+        ("PATCH", f"{PODS}/theirs/status", {"metadata": {"labels": {"a": "b"}}}, MERGE),
+        ("DELETE", PODS, None, "application/json"),
+        ("DELETE", f"{PODS}/theirs", None, "application/json"),
+        ("POST", PODS, pod("mine") | {"spec": pod("mine")["spec"] | taken}, "application/json"),
+        ("POST", f"{PODS}/theirs/exec?command=sh&stdout=1", None, "application/json"),
+        ("GET", f"{PODS}/theirs/log", None, "application/json"),
+        ("GET", "/api/v1/nodes/n2/proxy/metrics", None, "application/json"),
+        ("PATCH", "/api/v1/nodes/n2", {"metadata": {"labels": {"a": "b"}}}, MERGE),
+        ("PATCH", "/api/v1/nodes/n1", reserved, MERGE),
+        ("PATCH", "/api/v1/nodes/n1/status", reserved, MERGE),
+        ("PATCH", "/api/v1/nodes/n1", {"spec": {"taints": [{"key": "a", "effect": "NoSchedule"}]}}, MERGE),
+        ("PATCH", f"{leases}/n2", {"spec": {"holderIdentity": "n1"}}, MERGE),
+        ("DELETE", f"{leases}/n2", None, "application/json"),
+        ("POST", "/api/v1/namespaces/default/serviceaccounts/default/token", {"spec": {}}, "application/json"),
+        ("GET", SECRETS, None, "application/json"),
+        ("POST", SECRETS, {"metadata": {"name": "s"}}, "application/json"),
+        ("GET", "/api/v1/namespaces/default/configmaps", None, "application/json"),
+        ("GET", RBAC + "/clusterroles", None, "application/json"),
+        ("PATCH", "/api/v1/namespaces/default", {"metadata": {"labels": {"a": "b"}}}, MERGE),
+    )
+    for method, path, body, content_type in attempts:
+        status, answer = await node(method, path, body, content_type)
+        assert status == 403, (method, path, answer)
+    over_grpc = server.transport(server.ca.client("system:node:n1", ("system:nodes",)))
+    try:
+        with pytest.raises(ApiError) as caught:
+            await over_grpc.bind([PodBinding("default", "free", "", "n1", {})], None)
+        assert caught.value.code == 403
+    finally:
+        await over_grpc.close()
+    assert "nodeName" not in (await rest("GET", f"{PODS}/free")).body["spec"]

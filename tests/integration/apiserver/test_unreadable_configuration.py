@@ -64,6 +64,7 @@ ROWS = (
     VALIDATING_ADMISSION_POLICY_BINDINGS,
     VALIDATING_WEBHOOK_CONFIGURATIONS,
 )
+WEBHOOKS = (MUTATING_WEBHOOK_CONFIGURATIONS, VALIDATING_WEBHOOK_CONFIGURATIONS)
 SHAPES = {
     "no JSON": b"{",
     "wrong shape": (
@@ -73,6 +74,10 @@ SHAPES = {
     ),
 }
 POD = {"metadata": {"name": "good"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+BAD_SELECTOR = (
+    b'{"apiVersion":"x","kind":"X","metadata":{"resourceVersion":"","name":"%(name)b"},"webhooks":[{"name":"a.example.com",'
+    b'"clientConfig":{"url":"https://127.0.0.1"},"namespaceSelector":{"matchExpressions":[{"key":"a","operator":"Like"}]}}]}'
+)
 CLAIM = {
     "metadata": {"name": "good"},
     "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
@@ -82,6 +87,16 @@ CLAIM = {
 def path_of(row: Resource, name: str) -> str:
     root = f"/apis/{row.group}/{row.version}" if row.group else f"/api/{row.version}"
     return f"{root}/namespaces/default/{row.plural}/{name}" if row.namespaced else f"{root}/{row.plural}/{name}"
+
+
+@pytest.mark.parametrize(
+    "row", [MUTATING_WEBHOOK_CONFIGURATIONS, VALIDATING_WEBHOOK_CONFIGURATIONS], ids=lambda row: row.plural
+)
+async def test_nor_does_a_webhook_with_a_selector_that_is_none(
+    tmp_path: Path, row: Resource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SHAPES, "bad selector", BAD_SELECTOR)
+    await check(tmp_path, row, "bad", "bad selector")
 
 
 DEFAULTS = (
