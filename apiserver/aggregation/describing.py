@@ -151,7 +151,7 @@ def _index(body: bytes) -> Mapping[str, str]:
     """Places and URLs of an OpenAPI 3 index; none of what is no index, and of URLs that lead elsewhere."""
     try:
         found = msgspec.json.decode(body, type=_Index).paths
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return {}
     urls = {place: entry.url for place, entry in found.items()}
     return {place: url for place, url in urls.items() if url.partition("?")[0] == f"{OPENAPI_V3}/{place}"}

@@ -67,7 +67,7 @@ def version_discovery(group: str, version: str, resource_list: bytes, current: b
     """An APIVersionDiscovery from an APIResourceList; from what is none, an empty one."""
     try:
         listed = msgspec.json.decode(resource_list, type=_ResourceList).resources or []
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         listed, current = [], False
     below: dict[str, list[_Listed]] = {}
     for each in listed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 from apimachinery import kinds
@@ -66,8 +67,12 @@ async def test_openapi(setting: Setting) -> None:
     assert "com.example.wardle.v1.Flunder" not in whole["definitions"]
 
 
-async def test_a_server_that_describes_nothing_hides_nobody_else(setting: Setting) -> None:
-    setting.extension.answer = lambda request: web.Response(text="?") if request.path.startswith("/openapi") else None
+RUBBISH = (b"?", b'{"paths": {"\xff": {}}}', b"[" * 100_000, b'{"paths": 1}')
+
+
+@pytest.mark.parametrize("body", RUBBISH, ids=["no JSON", "no UTF-8", "too deep", "another shape"])
+async def test_a_server_that_describes_nothing_hides_nobody_else(setting: Setting, body: bytes) -> None:
+    setting.extension.answer = lambda request: web.Response(body=body) if request.path.startswith("/openapi") else None
     status, index = await setting.get("/openapi/v3")
     assert (status, ROOT.removeprefix("/") in index["paths"], "apis/apps/v1" in index["paths"]) == (200, False, True)
     status, whole = await setting.get("/openapi/v2", Accept="application/json")

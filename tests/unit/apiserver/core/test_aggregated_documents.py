@@ -80,7 +80,13 @@ def test_groups_in_the_aggregated_form() -> None:
     assert (wide["scope"], wide["categories"]) == ("Cluster", ["all"])
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"resources": 1}', b'{"resources": [{"name": 1}]}', b"[" * 100_000])
+NO_RESOURCE_LISTS = (
+    *(b"", b"[]", b'{"resources": 1}', b'{"resources": [{"name": 1}]}', b"[" * 100_000),
+    b'{"resources": [{"name": "\xff", "kind": "Thing"}]}',
+)
+
+
+@pytest.mark.parametrize("body", NO_RESOURCE_LISTS)
 def test_what_is_no_resource_list_is_stale_and_empty(body: bytes) -> None:
     assert discovery.version_discovery("g", "v1", body, True) == {"version": "v1", "resources": [], "freshness": "Stale"}
 
