@@ -239,6 +239,24 @@ async def test_status(rest: Rest, hooks: WebhookServer) -> None:
     assert hooks.asked("/v") == []
 
 
+async def test_parts_of_pods(rest: Rest, hooks: WebhookServer) -> None:
+    """Who watches over pods watches over what can be put into them later."""
+    amounts = {"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "1", "memory": "1Gi"}}
+    await rest("POST", PODS, {**POD, "spec": {"containers": [{"name": "c", "image": "i", "resources": amounts}]}})
+    hooks.answers["/v"] = lambda asked: refused("not in here", 403)
+    await register(rest, VALIDATING, hooks.webhook("v.example.com", "/v", rule("pods/*", operations=["UPDATE"])))
+    shell = {"spec": {"ephemeralContainers": [{"name": "shell", "image": "i"}]}}
+    half = {"limits": {"cpu": "500m", "memory": "1Gi"}, "requests": {"cpu": "500m", "memory": "1Gi"}}
+    smaller = {"spec": {"containers": [{"name": "c", "resources": half}]}}
+    for part, change in (("ephemeralcontainers", shell), ("resize", smaller)):
+        answer = await rest("PATCH", f"{PODS}/p/{part}", change, Content_Type="application/strategic-merge-patch+json")
+        assert (answer.status, "not in here" in answer.body["message"]) == (403, True), part
+        asked = hooks.asked("/v")[-1]
+        assert (asked["operation"], asked["subResource"], asked["object"]["kind"]) == ("UPDATE", part, "Pod")
+    kept = (await rest("GET", f"{PODS}/p")).body["spec"]
+    assert ("ephemeralContainers" in kept, kept["containers"][0]["resources"]) == (False, amounts)
+
+
 async def test_evictions(rest: Rest, hooks: WebhookServer) -> None:
     await rest("POST", PODS, POD)
     hooks.answers["/v"] = lambda asked: refused("stays", 429)
