@@ -5,12 +5,15 @@ Rules only ever allow: nobody is refused by one, only by the lack of one.
 Source: the Kubernetes page "Using RBAC Authorization".
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
 
 from apimachinery.kinds import PolicyRule
 from apiserver.core.access import Question
 
 ALL = "*"
+COMPARISONS_MAX = 500_000
+SHOWN_MAX = 20
 
 
 def allows(rule: PolicyRule, question: Question) -> bool:
@@ -32,8 +35,20 @@ def path_covers(pattern: str, path: str) -> bool:
 
 
 def excess(wanted: Sequence[PolicyRule], held: Sequence[PolicyRule]) -> list[PolicyRule]:
-    """The parts of the wanted rules that no held rule covers, each as a rule of one verb on one thing."""
-    return [part for rule in wanted for part in _parts(rule) if not any(_covers(each, part) for each in held)]
+    """The parts of the wanted rules that no held rule covers, each as a rule of one verb on one thing.
+
+    A few kilobytes of rule have billions of parts; what is too much to compare counts as lacking as it stands.
+    """
+    prepared = [_Held.of(rule) for rule in held]
+    each_part = sum(1 + len(rule.non_resource_urls) for rule in held)
+    lacking, left = list[PolicyRule](), COMPARISONS_MAX
+    for rule in wanted:
+        left -= _count(rule) * each_part
+        if left < 0:
+            lacking.append(rule)
+        else:
+            lacking += [part for part in _parts(rule) if not any(_covers(each, part) for each in prepared)]
+    return lacking
 
 
 def text(rule: PolicyRule) -> str:
@@ -50,15 +65,42 @@ def text(rule: PolicyRule) -> str:
 
 
 def _quoted(values: Sequence[str]) -> str:
-    return ", ".join(f'"{each}"' for each in values)
+    listed = [f'"{each}"' for each in values[:SHOWN_MAX]]
+    return ", ".join([*listed, "..."] if len(values) > SHOWN_MAX else listed)
 
 
-def _names_resource(resources: Sequence[str], resource: str, subresource: str) -> bool:
+def _names_resource(resources: Collection[str], resource: str, subresource: str) -> bool:
     if ALL in resources:
         return True
     if not subresource:
         return resource in resources
     return f"{resource}/{subresource}" in resources or f"*/{subresource}" in resources
+
+
+class _Held(NamedTuple):
+    """A held rule, made ready for many comparisons."""
+
+    verbs: frozenset[str]
+    groups: frozenset[str]
+    resources: frozenset[str]
+    names: frozenset[str]
+    urls: Sequence[str]
+
+    @classmethod
+    def of(cls, rule: PolicyRule) -> "_Held":
+        return cls(
+            frozenset(rule.verbs),
+            frozenset(rule.api_groups),
+            frozenset(rule.resources),
+            frozenset(rule.resource_names),
+            rule.non_resource_urls,
+        )
+
+
+def _count(rule: PolicyRule) -> int:
+    """How many parts a rule has."""
+    things = len(rule.api_groups) * len(rule.resources) * max(1, len(rule.resource_names))
+    return len(rule.verbs) * (len(rule.non_resource_urls) + things)
 
 
 def _parts(rule: PolicyRule) -> Iterator[PolicyRule]:
@@ -72,15 +114,15 @@ def _parts(rule: PolicyRule) -> Iterator[PolicyRule]:
                     yield PolicyRule(verbs=[verb], api_groups=[group], resources=[resource], resource_names=names)
 
 
-def _covers(held: PolicyRule, part: PolicyRule) -> bool:
+def _covers(held: _Held, part: PolicyRule) -> bool:
     """Whether a rule covers one part; what stands for everything is only covered by what does so too."""
     if not (ALL in held.verbs or part.verbs[0] in held.verbs):
         return False
     if part.non_resource_urls:
-        return any(path_covers(each, part.non_resource_urls[0]) for each in held.non_resource_urls)
-    if not (ALL in held.api_groups or part.api_groups[0] in held.api_groups):
+        return any(path_covers(each, part.non_resource_urls[0]) for each in held.urls)
+    if not (ALL in held.groups or part.api_groups[0] in held.groups):
         return False
-    if held.resource_names and not set(part.resource_names) & set(held.resource_names):
+    if held.names and held.names.isdisjoint(part.resource_names):
         return False
     resource, _, subresource = part.resources[0].partition("/")
     return _names_resource(held.resources, resource, subresource)

@@ -75,6 +75,18 @@ def test_excess(wanted: list[PolicyRule], held: list[PolicyRule], lacking: list[
     assert rbac.excess(wanted, held) == lacking
 
 
+def test_what_is_too_much_to_compare_is_lacking_as_it_stands() -> None:
+    """A role of some kilobytes must not keep the server busy for hours."""
+    many = [f"x{index}" for index in range(32)]
+    bomb = PolicyRule(verbs=many, api_groups=many, resources=many, resource_names=many)
+    everything = rule("*", "*", "*")
+    assert rbac.excess([bomb, rule("get", "pods")], [everything]) == [bomb, rule("get", "pods")]
+    assert rbac.text(bomb).count('"') == 4 * 2 * rbac.SHOWN_MAX
+    names = PolicyRule(verbs=["get"], api_groups=[""], resources=["secrets"], resource_names=[f"s{n}" for n in range(10_000)])
+    held = [*[rule("get", "pods")] * 20, names]
+    assert rbac.excess([names], held) == []
+
+
 _words = st.lists(st.sampled_from(["a", "b", "a/s", "*/s", "*"]), min_size=1, max_size=3)
 _rules = st.builds(
     PolicyRule,
