@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from apimachinery import codec, errors
 from apimachinery.clock import Clock
@@ -59,6 +60,21 @@ from apiserver.identity import bearer_token, user_of_peer
 from apiserver.ports import Nodes, Tokens
 
 log = logging.getLogger(__name__)
+
+
+class _Malformed(logging.Filter):
+    """Keeps from the log what a malformed request held: the library quotes the place, which may be a token."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            return True
+        log.info("a request was malformed", extra={"error": type(error).__name__})
+        return False
+
+
+_protocol_log = logging.getLogger(f"{__name__}.protocol")
+_protocol_log.addFilter(_Malformed())
 
 JSON = "application/json"
 WATCH_TIMEOUT_MIN_S = 1800.0
@@ -105,7 +121,7 @@ class RestDoor:
 
     async def start(self, sockets: Sequence[socket.socket], context: ssl.SSLContext) -> None:
         """Serve on listening sockets."""
-        server = web.Server(self.serve, access_log=None, auto_decompress=False, handler_cancellation=True)
+        server = web.Server(self.serve, access_log=None, auto_decompress=False, handler_cancellation=True, logger=_protocol_log)
         self._runner = web.ServerRunner(server, shutdown_timeout=DRAIN_S)
         await self._runner.setup()
         for each in sockets:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import ssl
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -349,6 +350,23 @@ async def test_no_token_is_logged_counted_or_sent_back(
     for token in (good, forged):
         _, payload, signature = token.split(".")
         assert [text for text in seen if payload in text or signature in text] == []
+
+
+@pytest.mark.parametrize("storage", ["memory"], indirect=True)
+@pytest.mark.parametrize("header", ["Authorization: Bearer {}\x01", "Authorization : Bearer {}", "X: {}" + "A" * 9_000])
+async def test_no_token_of_a_malformed_request_is_logged(
+    server: RunningServer, header: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    context = ssl.create_default_context(cafile=str(server.ca.ca))
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.rest_port, ssl=context)
+    try:
+        writer.write(f"GET /api HTTP/1.1\r\nHost: x\r\n{header.format('THE-TOKEN')}\r\n\r\n".encode())
+        assert b"400 Bad Request" in await reader.readline()
+    finally:
+        writer.close()
+    assert "a request was malformed" in caplog.text
+    assert "THE-TOKEN" not in caplog.text
 
 
 @pytest.mark.parametrize("storage", ["memory"], indirect=True)
