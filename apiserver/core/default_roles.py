@@ -60,6 +60,7 @@ _COUNTED = (
     "resourcequotas",
     "resourcequotas/status",
 )
+_SIGNERS = ("kube-apiserver-client", "kube-apiserver-client-kubelet", "kubelet-serving", "legacy-unknown")
 _EXTENSIONS = "extension-apiserver-authentication"
 _PUBLIC_PATHS = ("/healthz", "/livez", "/readyz", "/version", "/version/")
 _DISCOVERY_PATHS = ("/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*", *_PUBLIC_PATHS)
@@ -241,6 +242,7 @@ def cluster_roles() -> list[ClusterRole]:
         _role("system:cluster-dns", _DNS),
         _role("system:kube-scheduler", _SCHEDULER),
         _role("system:kube-controller-manager", _CONTROLLERS),
+        *(_approver(signer) for signer in _SIGNERS),
     ]
 
 
@@ -305,6 +307,12 @@ def _meta(name: str, *, namespace: str = "", part_of: str = "") -> ObjectMeta:
 
 def _role(name: str, rules: Iterable[PolicyRule], *, part_of: str = "") -> ClusterRole:
     return ClusterRole(metadata=_meta(name, part_of=part_of), rules=list(rules))
+
+
+def _approver(signer: str) -> ClusterRole:
+    """Who holds it may approve the requests for one of the cluster's own signers."""
+    rule = _rule("certificates.k8s.io", ("signers",), ("approve",), (f"kubernetes.io/{signer}",))
+    return _role(f"system:certificates.k8s.io:{signer}-approver", (rule,))
 
 
 def _local_role(name: str, *rules: PolicyRule) -> Role:

@@ -89,10 +89,13 @@ async def test_who_writes_certificate_requests_does_not_decide_about_them(
     others = {"status": {"conditions": [{"type": "Noted", "status": "True", "reason": "x"}]}}
     assert (await jane("PATCH", f"{REQUESTS}/a/status", others, MERGE))[0] == 200
 
-    await give(rest, "jane", rule("approve", "signers", CERTIFICATES, resourceNames=["kubernetes.io/*"]), name="approver")
+    approver = {"kind": "ClusterRole", "name": "system:certificates.k8s.io:kube-apiserver-client-approver", "apiGroup": GROUP}
+    subjects = [{"kind": "User", "name": "jane", "apiGroup": GROUP}]
+    bound = {"metadata": {"name": "approver"}, "roleRef": approver, "subjects": subjects}
+    assert (await rest("POST", f"{RBAC}/clusterrolebindings", bound)).status == 201
     await allowed(lambda: jane("PATCH", f"{REQUESTS}/a/approval", approve, MERGE), 200)
     assert (await jane("PATCH", f"{REQUESTS}/a/status", signed, MERGE))[0] == 403
-    await give(rest, "jane", rule("sign", "signers", CERTIFICATES, resourceNames=[CLIENT_SIGNER]), name="signer")
+    await give(rest, "jane", rule("sign", "signers", CERTIFICATES, resourceNames=["kubernetes.io/*"]), name="signer")
     await allowed(lambda: jane("PATCH", f"{REQUESTS}/a/status", signed, MERGE), 200)
 
 
