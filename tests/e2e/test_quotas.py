@@ -41,8 +41,9 @@ def refusal(tool: Tool, manifest: Object) -> str:
 
 
 def replica_set(ns: Namespace) -> Object:
-    (found,) = ns.list("replicasets")
-    return found
+    found = ns.list("replicasets")
+    assert len(found) == 1, f"there are {len(found)} ReplicaSets"
+    return found[0]
 
 
 def failure(ns: Namespace) -> Object:
