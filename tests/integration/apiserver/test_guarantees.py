@@ -33,7 +33,7 @@ NAMES = tuple(f"c{number}" for number in range(8))
 WATCHED = ("", "", *NAMESPACES)
 WATCHERS = len(WATCHED)
 WRITERS, WRITES_EACH = 4, 60
-DEADLINE_S = 60.0
+DEADLINE_S = 100.0
 BROKEN = (aiohttp.ClientError, OSError, TimeoutError, json.JSONDecodeError)
 """What a client sees of a cut connection."""
 
