@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import aiohttp
@@ -160,3 +161,19 @@ async def test_cve_2019_11247_a_namespace_is_no_way_to_what_is_in_none(rest: Any
         assert (answer.status, answer.body["message"]) == (404, "the server could not find the requested resource")
     for subresource in row.subresources:
         assert (await rest("GET", f"{through}/x/{subresource}")).status == 404
+
+
+async def test_cve_2023_44487_there_are_no_streams_to_reset_rapidly(server: RunningServer, rest: Any) -> None:
+    """The REST door speaks HTTP/1.1 alone, whatever a client offers; who speaks HTTP/2 all the same is cut off."""
+    context = server.client_context()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.rest_port, ssl=context)
+    try:
+        assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "http/1.1"
+        resets = b"".join(b"\0\0\4\3\0" + stream.to_bytes(4, "big") + b"\0\0\0\x08" for stream in range(1, 2001, 2))
+        writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0" + resets)
+        answer = await asyncio.wait_for(reader.read(), 10)
+    finally:
+        writer.close()
+    assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")) or not answer, answer[:200]
+    assert await alive(rest)
