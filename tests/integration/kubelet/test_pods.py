@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 import time
 from collections.abc import Callable
 
@@ -42,7 +43,12 @@ def test_pod_runs_and_goes(on_node: OnNode) -> None:
         await until(lambda: not (node.root / "pods" / uid).exists(), what="its directory to go")
         assert node.runtime is not None
         assert await node.runtime.list_sandboxes() == []
-        await until(lambda: not [each for each in node.logs.iterdir() if each.name.endswith(uid)], what="its logs to go")
+        logs = f"*{uid}"
+        await until(
+            lambda: not list(node.logs.glob(logs)),
+            what="its logs to go",
+            show=lambda: ([*map(list, map(os.walk, node.logs.glob(logs)))], sorted(map(repr, asyncio.all_tasks()))),
+        )
         reasons = {reason for reason, _ in node.events("p")}
         assert {"Pulled", "Created", "Started", "Killing"} <= reasons
 
