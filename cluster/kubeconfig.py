@@ -10,18 +10,16 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from apiclient.file_lock import file_lock
 from cluster.errors import ClusterError
 
 SECTIONS = ("clusters", "users", "contexts")
-LOCK_TIMEOUT_S = 5.0
-LOCK_POLL_S = 0.05
 
 Document = dict[str, Any]
 
@@ -94,7 +92,7 @@ def remove(path: Path, name: str, *, remove_if_empty: bool = False) -> None:
 
 def _change(path: Path, change: Callable[[Document], Document]) -> Document:
     target = Path(os.path.realpath(path))
-    with _locked(target):
+    with file_lock(target, ClusterError):
         before = read(target)
         after = change(before)
         if after != before:
@@ -128,21 +126,3 @@ def _replace(path: Path, text: str) -> None:
     except BaseException:
         os.unlink(partial)
         raise
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    lock = path.with_name(f"{path.name}.lock")
-    give_up_at = time.monotonic() + LOCK_TIMEOUT_S
-    while True:
-        try:
-            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            break
-        except FileExistsError:
-            if time.monotonic() > give_up_at:
-                raise ClusterError(f"the kubeconfig is locked by {lock}; remove that file if no kubectl is running") from None
-            time.sleep(LOCK_POLL_S)
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)

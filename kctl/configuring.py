@@ -7,16 +7,15 @@ Source: the Kubernetes page "Organizing Cluster Access Using kubeconfig Files".
 """
 
 import base64
-import contextlib
 import os
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from apiclient.file_lock import file_lock
 from kctl import kubeconfig, manifests
 from kctl.errors import KctlError
 
@@ -48,8 +47,6 @@ PATHS = {
     "users": ("client-certificate", "client-key", "tokenFile"),
     "contexts": (),
 }
-LOCK_TIMEOUT_S = 5.0
-LOCK_POLL_S = 0.05
 _BOOLEANS = ("insecure-skip-tls-verify", "disable-compression")
 _SECRET_TEXT = ("token", "password")
 _SECRET_DATA = ("certificate-authority-data", "client-certificate-data", "client-key-data")
@@ -137,7 +134,7 @@ def save(file: ConfigFile) -> None:
     path = file.path.resolve()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path):
+        with file_lock(path, KctlError):
             if (path.read_text() if path.exists() else "") != file.text:
                 raise KctlError(
                     f"kubeconfig {file.path} was changed by somebody else meanwhile; nothing was written, try again"
@@ -160,25 +157,6 @@ def _replace(path: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock that kubectl takes too: a file that only one can create."""
-    lock = path.with_name(f"{path.name}.lock")
-    give_up_at = time.monotonic() + LOCK_TIMEOUT_S
-    while True:
-        try:
-            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            break
-        except FileExistsError:
-            if time.monotonic() > give_up_at:
-                raise KctlError(f"the kubeconfig is locked by {lock}; remove that file if no kubectl is running") from None
-            time.sleep(LOCK_POLL_S)
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
 
 
 def set_property(configuration: Configuration, path: str, value: Any) -> list[ConfigFile]:

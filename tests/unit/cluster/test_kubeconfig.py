@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from apiclient import file_lock
 from cluster import config, kubeconfig
 from cluster.errors import ClusterError
 
@@ -80,7 +81,7 @@ def test_refuses_what_is_no_kubeconfig_and_leaves_it_alone(tmp_path: Path, text:
 
 
 def test_a_locked_file_is_not_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kubeconfig, "LOCK_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(file_lock, "TIMEOUT_S", 0.0)
     (tmp_path / "config.lock").touch()
     with pytest.raises(ClusterError, match="locked by"):
         kubeconfig.add(tmp_path / "config", OURS)

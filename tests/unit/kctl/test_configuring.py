@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from apiclient import file_lock
 from kctl import configuring, kubeconfig
 from kctl.configuring import Configuration
 from kctl.errors import KctlError
@@ -187,7 +188,7 @@ def test_a_file_that_is_locked_is_waited_for(files: list[Path], monkeypatch: pyt
     lock = files[0].with_name("first.lock")
     lock.touch()
     before = files[0].read_text()
-    monkeypatch.setattr(configuring, "LOCK_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(file_lock, "TIMEOUT_S", 0.0)
     with pytest.raises(KctlError, match=r"is locked by .*first\.lock"):
         configuring.save(load(files).use("two"))
     assert files[0].read_text() == before
