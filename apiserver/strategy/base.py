@@ -25,13 +25,12 @@ class Strategy(Generic[T]):
     """The rules of one kind; what a kind does not say follows from the class attributes.
 
     has_status: main updates keep the stored status, status updates everything else; has_generation: metadata.generation counts
-    changes of the specification; allow_create_on_update: a PUT to a name that does not exist creates it;
+    changes of the specification;
     allow_unconditional_update: an update without resourceVersion overwrites.
     """
 
     has_status: ClassVar[bool] = False
     has_generation: ClassVar[bool] = False
-    allow_create_on_update: ClassVar[bool] = False
     allow_unconditional_update: ClassVar[bool] = True
 
     def __init__(self, resource: Resource) -> None:

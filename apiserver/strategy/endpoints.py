@@ -24,8 +24,6 @@ ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
 
 
 class EndpointsStrategy(Strategy[Endpoints]):
-    allow_create_on_update = True
-
     def default(self, obj: Endpoints) -> None:
         for subset in obj.subsets:
             for port in subset.ports:

@@ -17,8 +17,6 @@ MESSAGE_MAX = 1024
 
 
 class EventStrategy(Strategy[Event]):
-    allow_create_on_update = True
-
     def check(self, obj: Event) -> Iterator[FieldError]:
         yield from _validate_namespace(obj)
         if obj.event_time is not None:
@@ -26,7 +24,6 @@ class EventStrategy(Strategy[Event]):
 
 
 class LeaseStrategy(Strategy[Lease]):
-    allow_create_on_update = True
     allow_unconditional_update = False
 
     def check(self, obj: Lease) -> Iterator[FieldError]:

@@ -64,8 +64,6 @@ _EXISTENCE_ONLY = ("BestEffort", "NotBestEffort", "Terminating", "NotTerminating
 
 
 class LimitRangeStrategy(Strategy[LimitRange]):
-    allow_create_on_update = True
-
     def default(self, obj: LimitRange) -> None:
         for item in obj.spec.limits:
             for quantities in (item.default, item.default_request, item.max, item.max_limit_request_ratio, item.min):

@@ -23,8 +23,6 @@ AnyRole = TypeVar("AnyRole", Role, ClusterRole)
 
 
 class _AnyRoleStrategy(Strategy[AnyRole]):
-    allow_create_on_update = True
-
     def name_problems(self, name: str) -> Sequence[str]:
         return names.path_segment(name)
 
@@ -52,7 +50,6 @@ class ClusterRoleStrategy(_AnyRoleStrategy[ClusterRole]):
 
 
 class _AnyBindingStrategy(Strategy[AnyBinding]):
-    allow_create_on_update = True
     role_kinds: tuple[str, ...] = ()
 
     def name_problems(self, name: str) -> Sequence[str]:
