@@ -3,7 +3,7 @@
 Source: the Kubernetes page "Pod Lifecycle" (Garbage collection of Pods).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -34,27 +34,31 @@ class Removal:
     cause: Cause
 
 
-def plan(
-    pods: Sequence[Pod], node_of: Callable[[str], Node | None], absent: Iterable[str], finished_limit: int
-) -> list[Removal]:
-    """What to remove of `pods`. absent: nodes that certainly do not exist (verified, not merely missing in a cache)."""
-    gone = frozenset(absent)
-    removals = []
-    for pod in pods:
-        node = node_of(pod.spec.node_name) if pod.spec.node_name else None
-        if pod.spec.node_name in gone and node is None:
-            removals.append(Removal(pod, Cause.NODE_GONE))
-        elif podinfo.is_terminating(pod) and not pod.spec.node_name:
-            removals.append(Removal(pod, Cause.NEVER_PLACED))
-        elif podinfo.is_terminating(pod) and node is not None and _is_out_of_service(node):
-            removals.append(Removal(pod, Cause.OUT_OF_SERVICE))
-    return [*removals, *_surplus(pods, {id(each.pod) for each in removals}, finished_limit)]
+def plan(pods: Iterable[Pod], node: Node | None) -> list[Removal]:
+    """What to remove of the pods that are bound to a node. None: it certainly does not exist (verified, not merely missing in a
+    cache)."""
+    if node is None:
+        return [Removal(pod, Cause.NODE_GONE) for pod in pods]
+    if is_out_of_service(node):
+        return [Removal(pod, Cause.OUT_OF_SERVICE) for pod in pods if podinfo.is_terminating(pod)]
+    return []
 
 
-def homeless(pods: Iterable[Pod], node_of: Callable[[str], Node | None]) -> set[str]:
-    """Names of nodes that pods are bound to and that are not known."""
-    names = {pod.spec.node_name for pod in pods if pod.spec.node_name}
-    return {name for name in names if node_of(name) is None}
+def never_placed(pod: Pod) -> bool:
+    """Whether the pod was deleted before it was bound to a node, so that no kubelet will let go of it."""
+    return podinfo.is_terminating(pod) and not pod.spec.node_name
+
+
+def surplus(pods: Iterable[Pod], limit: int) -> list[Removal]:
+    """The oldest finished pods above the limit."""
+    finished = [pod for pod in pods if podinfo.is_terminal(pod) and not podinfo.is_terminating(pod)]
+    finished.sort(key=lambda pod: (pod.metadata.creation_timestamp or "", pod.metadata.name))
+    return [Removal(pod, Cause.TOO_MANY) for pod in finished[: max(0, len(finished) - limit)]]
+
+
+def is_out_of_service(node: Node) -> bool:
+    """Whether somebody has said that the node is down for good, and it does not contradict."""
+    return any(taint.key == OUT_OF_SERVICE for taint in node.spec.taints) and readiness(node) != "True"
 
 
 def final_status(pod: Pod, cause: Cause, now: datetime) -> PodStatus | None:
@@ -72,14 +76,3 @@ def final_status(pod: Pod, cause: Cause, now: datetime) -> PodStatus | None:
     )
     status.conditions = [*(each for each in status.conditions if each.type != told.type), told]
     return status
-
-
-def _is_out_of_service(node: Node) -> bool:
-    return readiness(node) != "True" and any(taint.key == OUT_OF_SERVICE for taint in node.spec.taints)
-
-
-def _surplus(pods: Iterable[Pod], taken: set[int], limit: int) -> list[Removal]:
-    """The oldest finished pods above the limit."""
-    finished = [pod for pod in pods if podinfo.is_terminal(pod) and not podinfo.is_terminating(pod) and id(pod) not in taken]
-    finished.sort(key=lambda pod: (pod.metadata.creation_timestamp or "", pod.metadata.name))
-    return [Removal(pod, Cause.TOO_MANY) for pod in finished[: max(0, len(finished) - limit)]]

@@ -11,7 +11,7 @@ import pytest
 from apiclient.transport import Verb
 from apimachinery import errors
 from apimachinery.codec import convert
-from apimachinery.kinds import Lease, Node, Pod
+from apimachinery.kinds import Lease, Node, Pod, Taint
 from apimachinery.resources import LEASES
 from apimachinery.times import format_micro_time, format_time
 from controller_manager.node_ipam.controller import NodeIpamController
@@ -345,6 +345,60 @@ async def test_a_deleted_pod_that_was_never_placed_is_removed() -> None:
     waiting.metadata.deletion_timestamp = format_time(scene.clock.now())
     scene.api.seed(waiting)
     await scene.until(lambda: scene.api.find(Pod, "w", "default") is None, timeout_s=2)
+    await scene.stop()
+
+
+async def test_deleted_pods_of_a_node_that_is_out_of_service_are_let_go_of() -> None:
+    scene, kubelets = await begin("a", "b", "c")
+    scene.api.seed(pod(scene, "patient", "b", toleration_s=None, tolerations=[{"operator": "Exists"}]))
+    for name in ("a", "b"):  # a lives, so what is said of it is not believed
+        node = scene.api.find(Node, name)
+        assert node is not None
+        node.spec.taints.append(Taint(key="node.kubernetes.io/out-of-service", effect="NoSchedule"))
+        scene.api.put(node)
+    kubelets.dead.add("b")
+    await scene.until(lambda: readiness(scene, "b") == "Unknown")
+    for name in ("p0", "patient"):
+        gone = scene.api.find(Pod, name, "default")
+        assert gone is not None
+        gone.metadata.deletion_timestamp = format_time(scene.clock.now())
+        scene.api.put(gone)
+    await scene.until(lambda: scene.api.find(Pod, "patient", "default") is None, timeout_s=2)
+    await asyncio.sleep(60)
+    assert scene.api.find(Pod, "p0", "default") is not None
+    await scene.stop()
+
+
+async def test_the_oldest_finished_pods_above_the_limit_are_removed() -> None:
+    scene = Stage(lambda context: [PodGcController(context, finished_limit=2)])
+    scene.api.seed(ready_node("a", scene.clock.now()))
+    for number in (2, 0, 3, 1):
+        finished = pod(scene, f"p{number}", "a")
+        finished.metadata.creation_timestamp = f"2025-01-01T00:00:0{number}Z"
+        finished.status.phase = "Failed" if number % 2 else "Succeeded"
+        scene.api.seed(finished)
+    scene.api.seed(pod(scene, "running", "a"))
+    await scene.start()
+    await scene.until(lambda: scene.api.find(Pod, "p1", "default") is None)
+    await asyncio.sleep(60)
+    assert [each.metadata.name for each in scene.api.objects(Pod)] == ["p2", "p3", "running"]
+    await scene.stop()
+
+
+async def test_changes_of_nodes_do_not_make_the_pod_collector_walk_over_all_pods(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene, _ = await begin("a", "b", "c")
+    walks: list[float] = []
+    assert scene.context is not None
+    store = scene.context.informers.pods.store
+    whole = store.list
+    monkeypatch.setattr(store, "list", lambda *of, **options: (walks.append(scene.clock.monotonic()), whole(*of, **options))[1])
+    for number in range(100):
+        node = scene.api.find(Node, "a")
+        assert node is not None
+        node.spec.taints = [Taint(key="turn", value=str(number), effect="PreferNoSchedule")]
+        scene.api.put(node)
+        await asyncio.sleep(0.1)
+    assert len(walks) <= 2
     await scene.stop()
 
 
