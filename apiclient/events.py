@@ -3,6 +3,9 @@
 `event` never blocks and never fails: it hands a note to a bounded queue that `run` empties. A note that says the same of
 the same object as an earlier one raises that Event's count. A source that talks too much about one object is cut short (25
 at once, then one in five minutes), as is a queue that overflows; both are counted in `dropped`.
+
+What waits in the queue is written together, since a write among others costs far less than one by itself, and after each round
+the recorder pauses for several times as long as that took: what is told must not keep what is told of from happening.
 Source: the Kubernetes Event API; the limits are those of its client library.
 """
 
@@ -10,7 +13,9 @@ import asyncio
 import logging
 import random
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NoReturn
 
 from apiclient.client import Client
@@ -26,6 +31,9 @@ CACHE_LIMIT = 4096
 BURST = 25
 REFILL_S = 300.0
 SAME_WITHIN_S = 600.0
+ROUND = 64
+PAUSE_FACTOR = 4.0
+PAUSE_MAX_S = 0.5
 
 
 @dataclass
@@ -49,6 +57,7 @@ class _Note:
     type: str
     reason: str
     message: str
+    at: datetime
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -67,6 +76,7 @@ class EventRecorder:
         self._queue: asyncio.Queue[_Note] = asyncio.Queue(QUEUE_LIMIT)
         self._known: OrderedDict[tuple[str, ...], _Known] = OrderedDict()
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._last_stamp = 0
         self.dropped = 0
 
     def event(self, obj: Object, type_: str, reason: str, message: str, *, field_path: str = "") -> None:
@@ -81,7 +91,7 @@ class EventRecorder:
             resource_version=meta.resource_version,
             field_path=field_path,
         )
-        note = _Note(about, type_, reason, message[:1024])
+        note = _Note(about, type_, reason, message[:1024], self._clock.now())
         if not self._admit(about.uid or f"{about.namespace}/{about.name}") or self._queue.full():
             self.dropped += 1
             return
@@ -90,19 +100,12 @@ class EventRecorder:
     async def run(self) -> NoReturn:
         """Write what was noted, for ever."""
         while True:
-            note = await self._queue.get()
-            try:
-                await self._record(note)
-            except ApiError as error:
-                # an event is worth no retry storm: the object it tells of may be gone, its namespace going
-                log.info(
-                    "could not record event", extra={"reason": note.reason, "object": note.about.name, "error": str(error)}
-                )
-
-    async def drain(self) -> None:
-        """Write what is still queued; for an orderly stop."""
-        while not self._queue.empty():
-            await self._record(self._queue.get_nowait())
+            notes = [await self._queue.get()]
+            while len(notes) < ROUND and not self._queue.empty():
+                notes.append(self._queue.get_nowait())
+            began = self._clock.monotonic()
+            await self._record_all(notes)
+            await asyncio.sleep(min(PAUSE_FACTOR * (self._clock.monotonic() - began), PAUSE_MAX_S))
 
     def _admit(self, source: str) -> bool:
         now = self._clock.monotonic()
@@ -117,41 +120,61 @@ class EventRecorder:
         bucket.tokens -= 1
         return True
 
-    async def _record(self, note: _Note) -> None:
-        now = self._clock.monotonic()
-        known = self._known.get(note.key)
+    async def _record_all(self, notes: Sequence[_Note]) -> None:
+        """Record notes side by side, those that say the same as one."""
+        alike: dict[tuple[str, ...], list[_Note]] = {}
+        for note in notes:
+            alike.setdefault(note.key, []).append(note)
+        outcomes = await asyncio.gather(*map(self._record, alike.values()), return_exceptions=True)
+        for (note, *_), outcome in zip(alike.values(), outcomes, strict=True):
+            if isinstance(outcome, ApiError):
+                # an event is worth no retry storm: the object it tells of may be gone, its namespace going
+                log.info(
+                    "could not record event", extra={"reason": note.reason, "object": note.about.name, "error": str(outcome)}
+                )
+            elif outcome is not None:
+                raise outcome
+
+    async def _record(self, notes: Sequence[_Note]) -> None:
+        """Record notes that say the same."""
+        now, first, last = self._clock.monotonic(), notes[0], notes[-1]
+        known = self._known.get(first.key)
         if known is not None and now - known.last_seen < SAME_WITHIN_S:
             try:
-                await self._count(note, known)
+                await self._count(last, known, len(notes))
                 known.last_seen = now
                 return
             except ApiError as error:
                 if not is_not_found(error):
                     raise
-        name = f"{note.about.name}.{self._rng.getrandbits(64):016x}"
-        await self._client.create(self._event(note, name))
-        self._known[note.key] = _Known(name, 1, now)
-        self._known.move_to_end(note.key)
+        name = f"{first.about.name}.{self._stamp(first.at):016x}"
+        await self._client.create(self._event(first, last, len(notes), name))
+        self._known[first.key] = _Known(name, len(notes), now)
+        self._known.move_to_end(first.key)
         if len(self._known) > CACHE_LIMIT:
             self._known.popitem(last=False)
 
-    async def _count(self, note: _Note, known: _Known) -> None:
-        change = {"count": known.count + 1, "lastTimestamp": format_time(self._clock.now())}
-        await self._client.patch(Event, known.name, note.about.namespace or "default", patch=change)
-        known.count += 1
+    def _stamp(self, at: datetime) -> int:
+        """A number for a name, so that names are in the order of events: about nanoseconds since 1970, never twice."""
+        self._last_stamp = max(int(at.timestamp() * 1e6) * 1000 + self._rng.randrange(1000), self._last_stamp + 1)
+        return self._last_stamp
 
-    def _event(self, note: _Note, name: str) -> Event:
-        now = format_time(self._clock.now())
+    async def _count(self, note: _Note, known: _Known, times: int) -> None:
+        change = {"count": known.count + times, "lastTimestamp": format_time(note.at)}
+        await self._client.patch(Event, known.name, note.about.namespace or "default", patch=change)
+        known.count += times
+
+    def _event(self, first: _Note, last: _Note, times: int, name: str) -> Event:
         return Event(
-            metadata=ObjectMeta(name=name, namespace=note.about.namespace or "default"),
-            involved_object=note.about,
-            type=note.type,
-            reason=note.reason,
-            message=note.message,
+            metadata=ObjectMeta(name=name, namespace=first.about.namespace or "default"),
+            involved_object=first.about,
+            type=first.type,
+            reason=first.reason,
+            message=first.message,
             source=self._source,
             reporting_component=self._source.component,
             reporting_instance=self._source.host,
-            first_timestamp=now,
-            last_timestamp=now,
-            count=1,
+            first_timestamp=format_time(first.at),
+            last_timestamp=format_time(last.at),
+            count=times,
         )

@@ -1,7 +1,8 @@
 """Informers, queue and writes around `core`.
 
-One worker, so that no two nodes are served at once. It begins with a consistent list of all nodes, read from the API
-and not from the cache: an earlier leader's last assignment must not be given away again.
+A part is a node's from the moment it is chosen, between two awaits, so nodes are served side by side and none waits for the
+writes of the others. It begins with a consistent list of all nodes, read from the API and not from the cache: an earlier
+leader's last assignment must not be given away again.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ class NodeIpamController(Controller):
     """Assigns pod CIDRs; keys are nodes."""
 
     name = "node-ipam"
-    workers = 1
+    workers = 32
 
     def __init__(self, context: Context, *, cluster_cidr: str, mask_size: int) -> None:
         super().__init__(context)

@@ -20,6 +20,7 @@ class Allocator:
             raise ValueError(f"a node mask of {mask_size} bits does not fit into {cluster_cidr}")
         self._mask_size = mask_size
         self._count = 2 ** (mask_size - self._range.prefixlen)
+        self._lowest = 0  # every part below is taken
         self._by_node: dict[str, set[int]] = {}
         self._holders: dict[int, set[str]] = {}  # more than one only where nodes came with the same range
 
@@ -37,9 +38,7 @@ class Allocator:
     def allocate(self, node: str) -> str:
         """The node's part: the one it was given before, or the lowest free one. Raises ExhaustedError."""
         taken = self._by_node.get(node)
-        index = min(taken) if taken else next((each for each in range(self._count) if each not in self._holders), None)
-        if index is None:
-            raise ExhaustedError(f"{self._range} has no free /{self._mask_size}")
+        index = min(taken) if taken else self._free()
         self._by_node.setdefault(node, set()).add(index)
         self._holders.setdefault(index, set()).add(node)
         return str(ipaddress.IPv4Network((int(self._range.network_address) + index * self._size, self._mask_size)))
@@ -51,6 +50,15 @@ class Allocator:
             holders.discard(node)
             if not holders:
                 del self._holders[index]
+                self._lowest = min(self._lowest, index)
+
+    def _free(self) -> int:
+        """The lowest part that nobody has."""
+        while self._lowest in self._holders:
+            self._lowest += 1
+        if self._lowest >= self._count:
+            raise ExhaustedError(f"{self._range} has no free /{self._mask_size}")
+        return self._lowest
 
     @property
     def _size(self) -> int:

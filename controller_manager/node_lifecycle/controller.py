@@ -5,7 +5,8 @@ we ourselves have been able to see it all the while: when the API server did not
 node's grace starts anew. The same holds after a restart. So a fault of the control plane takes no node out of service.
 
 When very many fall silent together, some are declared so at once and the others by turns: four requests for each of a
-thousand nodes would take all of the API server's time just when everybody else needs it too.
+thousand nodes would take all of the API server's time just when everybody else needs it too. Turns come in rounds, so that
+their requests share messages and transactions.
 
 Order of a failure: node status Unknown and its pods Ready=False at once, together (endpoints drop them), then the taints.
 Pods of a node that reports Ready=False itself stay as its kubelet says: it is alive and probes them.
@@ -31,6 +32,7 @@ BLIND_AFTER_S = 1.0
 CONFIRMED_FOR_S = 1.0
 DECLARED_NODES_PER_S = 50.0
 DECLARED_NODES_BURST = 50
+DECLARED_EVERY_S = 0.5
 EVICTED_NODES_PER_S = 1.0
 EVICTED_NODES_BURST = 5
 POLICY_AGE_S = 0.05
@@ -41,7 +43,7 @@ class NodeLifecycleController(Controller):
     """Watches over nodes; keys are node names."""
 
     name = "node-lifecycle"
-    workers = 8
+    workers = 32
 
     def __init__(self, context: Context, *, grace_s: float, unhealthy_fraction: float) -> None:
         super().__init__(context)
@@ -54,7 +56,7 @@ class NodeLifecycleController(Controller):
         self._health: dict[str, core.Health] = {}
         self._silent: set[str] = set()  # as of the last tick
         self._confirmed: dict[str, tuple[core.Health, float]] = {}  # which silence the API has confirmed, and when
-        self._turns = Turns(context.clock, per_s=DECLARED_NODES_PER_S, burst=DECLARED_NODES_BURST)
+        self._turns = Turns(context.clock, per_s=DECLARED_NODES_PER_S, burst=DECLARED_NODES_BURST, round_s=DECLARED_EVERY_S)
         self._tokens = TokenBucket(context.clock, per_s=EVICTED_NODES_PER_S, burst=EVICTED_NODES_BURST)
         self._policy = core.Evictions(may_add=True, may_keep=True)
         self._policy_at = -POLICY_AGE_S

@@ -1,6 +1,7 @@
 """The event recorder: counting instead of repeating, limits, and what it does when the API fails. Virtual time."""
 
 import asyncio
+import itertools
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from apiclient.events import QUEUE_LIMIT, EventRecorder
+from apiclient.events import QUEUE_LIMIT, ROUND, EventRecorder
 from apiclient.testing import FakeApi, fake_client
 from apiclient.transport import Verb
 from apimachinery import errors
@@ -104,3 +105,46 @@ async def test_a_refused_event_does_not_stop_the_next() -> None:
         recorder.event(pod(), "Normal", "Word", "second")
         await asyncio.sleep(1)
     assert [event.message for event in api.objects(Event)] == ["second"]
+
+
+@pytest.mark.looptime
+async def test_what_was_noted_together_is_written_together_and_the_same_only_once() -> None:
+    api = FakeApi()
+    async with recording(api) as recorder:
+        for message in ("a", "b", "a", "a"):
+            recorder.event(pod(), "Normal", "Word", message)
+        await asyncio.sleep(0.01)
+        assert {(event.message, event.count) for event in api.objects(Event)} == {("a", 3), ("b", 1)}
+        for message in ("c", "a", "a"):
+            recorder.event(pod(), "Normal", "Word", message)
+        await asyncio.sleep(1)
+    by_name = sorted(api.objects(Event), key=lambda event: event.metadata.name)
+    assert [(event.message, event.count) for event in by_name] == [("a", 5), ("b", 1), ("c", 1)], "names are in order of time"
+    assert len([write for write in api.writes if write.verb == Verb.CREATE]) == 3
+
+
+@pytest.mark.looptime
+async def test_a_slow_api_is_left_alone_most_of_the_time() -> None:
+    api, writing = FakeApi(), list[tuple[float, float]]()
+    client = fake_client(api)
+    create, clock = client.create, LoopClock()
+
+    async def slowly(obj: Event) -> Event:
+        began = clock.monotonic()
+        await asyncio.sleep(0.05)
+        writing.append((began, clock.monotonic()))
+        return await create(obj)
+
+    client.create = slowly  # type: ignore[method-assign, assignment]
+    recorder = EventRecorder(client, component="t", clock=clock, rng=random.Random(0))
+    task = asyncio.create_task(recorder.run())
+    for number in range(3 * ROUND):
+        recorder.event(pod(f"p{number}"), "Normal", "Word", "x")
+    await asyncio.sleep(1)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert len(api.objects(Event)) == 3 * ROUND
+    rounds = sorted(set(writing))
+    assert len(rounds) == 3
+    for (_, ended), (began, _) in itertools.pairwise(rounds):
+        assert began - ended == pytest.approx(0.2)

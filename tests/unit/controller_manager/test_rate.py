@@ -21,3 +21,9 @@ def test_a_burst_then_so_many_a_second() -> None:
     assert waits("f") == [0.15], "a key that has given its turn up gets the next one"
     clock.advance(100)
     assert waits("p", "q", "r", "s") == [0, 0, 0, 0.1], "no more than a burst is saved up"
+
+
+def test_turns_in_rounds() -> None:
+    clock = FakeClock(monotonic=1000.2)
+    turns = Turns(clock, per_s=10, burst=2, round_s=0.5)
+    assert [round(turns.wait_s(str(number)), 6) for number in range(12)] == [0, 0, 0.3, 0.3, *5 * [0.8], *3 * [1.3]]
