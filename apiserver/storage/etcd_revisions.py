@@ -14,8 +14,8 @@ import contextlib
 from collections.abc import Awaitable, Callable
 
 CROWD = 2
-ENOUGH = 16
-PAUSE_FACTOR = 2.0
+ENOUGH = 48
+PAUSE_FACTOR = 4.0
 PAUSE_MAX_S = 0.004
 
 
