@@ -83,6 +83,7 @@ from apiserver.storage.etcd_endpoints import TlsFiles
 from apiserver.storage.measured import MeasuredStorage
 from apiserver.storage.memory import MemoryStorage
 from apiserver.storage.port import Storage, StorageError
+from apiserver.storage.revisions import Revisions
 from apiserver.strategy import STRATEGIES
 from component_base import notify, run
 from component_base.signing import Signer, Verifier, public_keys
@@ -141,6 +142,7 @@ class Assembly:
         self.settings = settings
         self.metrics = Metrics()
         self.storage = storage = MeasuredStorage(storage, self.metrics.observe_storage, clock)
+        self._revisions = Revisions(storage.current_revision)
         self.table = table = ResourceTable(TABLE.rows)
         self.nodes = nodes
         self.clock = clock
@@ -248,6 +250,7 @@ class Assembly:
             rng=self.rng,
             history_limit=self.settings.watch_history_changes,
             on_waited=self.metrics.read_wait(row),
+            current_revision=self._revisions.current,
             normalize=normalize,
         )
 
@@ -325,6 +328,7 @@ class Assembly:
             await self.backends.close()
             await self.nodes.close()
             await self.storage.close()
+            await self._revisions.close()
 
 
 class Doors:

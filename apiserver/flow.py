@@ -16,8 +16,7 @@ Source for the idea of flows, fair queues and seats: the Kubernetes page "API Pr
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -82,20 +81,22 @@ class FlowControl:
         self.in_flight = 0
         self.waiting = 0
 
-    @asynccontextmanager
-    async def admitted(self, user: str, seats: int = 1) -> AsyncIterator[None]:
-        """Hold seats while the body runs; raises ApiError (429) when there is no room to wait for them."""
-        seats = min(seats, self._seats_max)
+    def admitted(self, user: str, seats: int = 1) -> "Seats":
+        """Hold seats while the body of an `async with` runs; entering raises ApiError (429) when there is no room to wait."""
+        return Seats(self, user, min(seats, self._seats_max))
+
+    async def take(self, user: str, seats: int) -> None:
+        """Take seats, when it is the user's turn; see `admitted`."""
         if self._queues or seats > self._free:
             await self._wait(user, seats)
         else:
             self._free -= seats
         self.in_flight += 1
-        try:
-            yield
-        finally:
-            self.in_flight -= 1
-            self._give_back(seats)
+
+    def give_back(self, seats: int) -> None:
+        """Let others have the seats that were taken."""
+        self.in_flight -= 1
+        self._give_back(seats)
 
     async def _wait(self, user: str, seats: int) -> None:
         queue = self._queues.get(user, ())
@@ -143,6 +144,23 @@ class FlowControl:
             if not given_up:
                 self._free -= waiter.seats
                 waiter.turn.set_result(None)
+
+
+class Seats:
+    """Seats of a line, held from `__aenter__` to `__aexit__`."""
+
+    __slots__ = ("_line", "_seats", "_user")
+
+    def __init__(self, line: FlowControl, user: str, seats: int) -> None:
+        self._line = line
+        self._user = user
+        self._seats = seats
+
+    async def __aenter__(self) -> None:
+        await self._line.take(self._user, self._seats)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._line.give_back(self._seats)
 
 
 class Lines:

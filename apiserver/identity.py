@@ -46,11 +46,16 @@ def user_of_pem(pem: bytes) -> User:
 
 def user_of_peer(certificate: dict[str, Any] | None) -> User | None:
     """The same of a peer certificate as the `ssl` module decodes it; None when there is none, or when it names nobody."""
-    subject = [pair for part in (certificate or {}).get("subject", ()) for pair in part]
-    name = next((value for key, value in subject if key == "commonName"), "")
+    return _user_of_subject(certificate["subject"]) if certificate and "subject" in certificate else None
+
+
+@lru_cache(maxsize=1024)
+def _user_of_subject(subject: tuple[tuple[tuple[str, str], ...], ...]) -> User | None:
+    pairs = [pair for part in subject for pair in part]
+    name = next((value for key, value in pairs if key == "commonName"), "")
     if not name:
         return None
-    return _user([name], [value for key, value in subject if key == "organizationName"])
+    return _user([name], [value for key, value in pairs if key == "organizationName"])
 
 
 def _user(names: list[str], groups: list[str]) -> User:

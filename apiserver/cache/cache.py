@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 from apiserver.cache.errors import NotFresh, TooOld
 from apiserver.cache.events import ADDED, Entry, EventBatch, WatchEvent
@@ -43,8 +43,9 @@ class WatchCache:
     `index` gives an object's labels and selectable fields. Watches resume within the last `history_limit` changes (fewer when
     these hold more than `history_bytes_max`). A watcher that lets more than `queue_events_max` events or `queue_bytes_max`
     bytes wait is cut off. Bookmarks come every `bookmark_period_s` seconds, give or take a tenth by `rng`. A read that waits
-    for a revision gives up after `freshness_timeout_s`; `on_waited` is told how long each read waited. `normalize` brings what
-    is stored into the form that readers get, where that is another one.
+    for a revision gives up after `freshness_timeout_s`; `on_waited` is told how long each read waited. `current_revision` tells
+    a consistent read what it must wait for, if it is not to ask the storage itself. `normalize` brings what is stored into the
+    form that readers get, where that is another one.
     """
 
     def __init__(
@@ -61,10 +62,12 @@ class WatchCache:
         bookmark_period_s: float = 60.0,
         freshness_timeout_s: float = 10.0,
         on_waited: Callable[[float], None] | None = None,
+        current_revision: Callable[[], Awaitable[int]] | None = None,
         normalize: Normalize | None = None,
     ) -> None:
         self.synced = asyncio.Event()
         self._storage = storage
+        self._current_revision = current_revision or storage.current_revision
         self._prefix = prefix
         self._rng = rng
         self._queue_limit = QueueLimit(queue_events_max, queue_bytes_max)
@@ -174,7 +177,7 @@ class WatchCache:
 
     async def catch_up(self) -> int:
         """Wait until everything acknowledged before this call is in the cache; returns the revision that stands for it."""
-        revision = await self._storage.current_revision()
+        revision = await self._current_revision()
         await self.wait_for(revision)
         return revision
 

@@ -19,7 +19,7 @@ _AUTHENTICATION = "authentication.k8s.io"
 
 def asked_user(headers: Sequence[tuple[bytes, bytes]]) -> User | None:
     """The user that a request asks to be, exactly as asked; None for most requests. Raises ApiError (400)."""
-    ours = [(name, value) for name, value in headers if name[: len(_PREFIX)].lower() == _PREFIX]
+    ours = [header for header in headers if header[0][:1] in b"iI" and header[0][: len(_PREFIX)].lower() == _PREFIX]
     if not ours:
         return None
     name = uid = ""

@@ -19,7 +19,6 @@ from apiserver.storage.etcd_commit import Committer
 from apiserver.storage.etcd_endpoints import Endpoints, TlsFiles
 from apiserver.storage.etcd_feed import Feed, FeedWatch
 from apiserver.storage.etcd_leases import LeasePool
-from apiserver.storage.etcd_revisions import Revisions
 from apiserver.storage.etcd_wire import decode_item, etcd_revision, snapshot_revision
 from apiserver.storage.hub import Hub
 from apiserver.storage.port import (
@@ -45,7 +44,6 @@ class EtcdStorage:
         self._committer = Committer(self._endpoints, LeasePool(self._endpoints))
         self._hub = Hub(history_limit=_HUB_HISTORY_CHANGES, history_bytes_max=_HUB_HISTORY_BYTES)
         self._feed = Feed(self._endpoints, self._hub)
-        self._revisions = Revisions(self._feed.read_revision)
 
     async def get(self, key: bytes) -> KeyValue | None:
         """See `port.Storage.get`."""
@@ -87,7 +85,7 @@ class EtcdStorage:
 
     async def current_revision(self) -> int:
         """See `port.Storage.current_revision`."""
-        return snapshot_revision(await self._revisions.current())
+        return snapshot_revision(await self._feed.read_revision())
 
     async def recent_revision(self) -> int:
         """See `port.Storage.recent_revision`: where the feed's history begins."""
@@ -108,7 +106,6 @@ class EtcdStorage:
         await self._committer.close()
         await self._feed.close()
         await self._endpoints.close()
-        await self._revisions.close()
 
     async def _write(self, write: Write) -> int:
         outcome = await self._committer.submit(write)

@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from apiserver.storage.etcd_revisions import PAUSE_FACTOR, Revisions
 from apiserver.storage.port import Unavailable
+from apiserver.storage.revisions import PAUSE_FACTOR, Revisions
 
 pytestmark = pytest.mark.looptime
 

@@ -1,4 +1,4 @@
-"""The current revision of etcd, for many askers at little cost.
+"""The current revision of the storage, for many askers at little cost.
 
 Model. An asker must hear of a revision that was read after it asked, since only then everything acknowledged before is in it.
 Reads follow each other: whoever asks while one is under way waits for the next, and all that wait share it. A lone asker's read
@@ -36,7 +36,7 @@ class Revisions:
         if len(self._waiting) >= self._enough:
             self._gathered.set()
         if self._serving is None:
-            self._serving = asyncio.get_running_loop().create_task(self._serve(), name="etcd/revision")
+            self._serving = asyncio.get_running_loop().create_task(self._serve(), name="storage/revision")
         return await future
 
     async def close(self) -> None:
