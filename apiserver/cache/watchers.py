@@ -4,10 +4,11 @@ Model. Watchers with the same selection form an audience: an event is judged onc
 same batch object, so that what is encoded for one is encoded for all. Audiences are found by the namespace of the object, or
 by the value of a field (`Selection.exact`), so that an event costs nothing to those it cannot concern.
 
-A large audience is told a little later: every delivery wakes each member and costs each a write, whose price hardly depends on
-how many events are in it. So an event is held back for a moment, in which more may come that go with it. The moment grows with
-the audience, from nothing for the few components that watch a resource to `PAUSE_MAX_S`. Whoever joins meanwhile has what is
-held back in its initial state, so the others get it before that. Bookmarks and ends come after it.
+Every delivery wakes each member and costs each a write, whose price hardly depends on how many events are in it. So after a
+delivery an audience is left alone for a moment, and what comes meanwhile is held back and goes together; a change that comes by
+itself is told at once. The moment grows with the audience, from `PAUSE_MIN_S` for the few components that watch a resource to
+`PAUSE_MAX_S`. Whoever joins meanwhile has what is held back in its initial state, so the others get it before that. Bookmarks
+and ends come after it.
 
 Each watcher holds a bounded queue. A watcher whose queue overflows is cut off with `TooSlow`: its queue is dropped, the others
 are not held up. Delivery is synchronous; only `__anext__` waits.
@@ -24,9 +25,9 @@ from apiserver.cache.errors import CacheError, TooSlow
 from apiserver.cache.events import Entry, EventBatch, Transition, WatchEvent
 from apiserver.cache.selection import Selection
 
-SMALL_AUDIENCE = 8
+PAUSE_MIN_S = 0.005
 PAUSE_PER_MEMBER_S = 0.00015
-PAUSE_MAX_S = 0.01
+PAUSE_MAX_S = 0.015
 HELD_BACK_EVENTS_MAX = 500
 
 
@@ -115,14 +116,15 @@ class Watcher:
 
 
 class _Audience:
-    """The watchers of one selection, the events gathered for them, and the timer that delivers those held back."""
+    """The watchers of one selection, the events gathered for them, and when these are delivered."""
 
-    __slots__ = ("events", "members", "selection", "timer")
+    __slots__ = ("events", "members", "not_before", "selection", "timer")
 
     def __init__(self, selection: Selection) -> None:
         self.selection = selection
         self.members: dict[Watcher, None] = {}
         self.events: list[WatchEvent] = []
+        self.not_before = 0.0
         self.timer: asyncio.TimerHandle | None = None
 
     def gather(self, transition: Transition) -> bool:
@@ -135,8 +137,8 @@ class _Audience:
 
     @property
     def pause_s(self) -> float:
-        """How long events are held back for it."""
-        return min(PAUSE_PER_MEMBER_S * max(len(self.members) - SMALL_AUDIENCE, 0), PAUSE_MAX_S)
+        """How long it is left alone after a delivery."""
+        return min(PAUSE_MIN_S + PAUSE_PER_MEMBER_S * len(self.members), PAUSE_MAX_S)
 
 
 class Dispatcher:
@@ -201,12 +203,13 @@ class Dispatcher:
             for audience in self._candidates(transition):
                 if audience.gather(transition):
                     concerned[audience] = None
+        loop = asyncio.get_running_loop()
         for audience in concerned:
-            pause_s = audience.pause_s
-            if not pause_s or len(audience.events) >= HELD_BACK_EVENTS_MAX:
+            wait_s = audience.not_before - loop.time()
+            if wait_s <= 0 or len(audience.events) >= HELD_BACK_EVENTS_MAX:
                 self._flush(audience)
             elif audience.timer is None:
-                audience.timer = asyncio.get_running_loop().call_later(pause_s, self._flush, audience)
+                audience.timer = loop.call_later(wait_s, self._flush, audience)
         for transition in transitions:
             transition.release()
 
@@ -231,6 +234,7 @@ class Dispatcher:
             audience.timer = None
         if audience.events:
             events, audience.events = audience.events, []
+            audience.not_before = asyncio.get_running_loop().time() + audience.pause_s
             self._deliver(audience, EventBatch(events, self._revision))
 
     def _deliver(self, audience: _Audience, batch: EventBatch) -> None:

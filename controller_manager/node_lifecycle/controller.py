@@ -6,7 +6,8 @@ node's grace starts anew. The same holds after a restart. So a fault of the cont
 
 When very many fall silent together, some are declared so at once and the others by turns: four requests for each of a
 thousand nodes would take all of the API server's time just when everybody else needs it too. Turns come in rounds, so that
-their requests share messages and transactions.
+their requests share messages and transactions. When most of all nodes seem gone the fault is likelier ours than theirs and
+nothing is evicted; then there is no hurry, and turns come slower.
 
 Order of a failure: node status Unknown and its pods Ready=False at once, together (endpoints drop them), then the taints.
 Pods of a node that reports Ready=False itself stay as its kubelet says: it is alive and probes them.
@@ -33,6 +34,7 @@ CONFIRMED_FOR_S = 1.0
 DECLARED_NODES_PER_S = 50.0
 DECLARED_NODES_BURST = 50
 DECLARED_EVERY_S = 0.5
+DOUBTFUL_PACE = 0.4
 EVICTED_NODES_PER_S = 1.0
 EVICTED_NODES_BURST = 5
 POLICY_AGE_S = 0.05
@@ -82,7 +84,7 @@ class NodeLifecycleController(Controller):
         if node is None:
             return
         silent = self._is_silent(key)
-        if silent and nodeinfo.readiness(node) != "Unknown" and (wait_s := self._turns.wait_s(key)) > 0:
+        if silent and nodeinfo.readiness(node) != "Unknown" and (wait_s := self._turn_s(key)) > 0:
             self.queue.add_after(key, wait_s)
             return
         silent = silent and await self._is_confirmed(node)
@@ -90,6 +92,10 @@ class NodeLifecycleController(Controller):
         if silent:
             node = await self._take_out_of_service(node)
         await self._taint(node, silent=silent)
+
+    def _turn_s(self, key: str) -> float:
+        """Seconds until a silent node is to be declared so."""
+        return self._turns.wait_s(key, pace=1.0 if self._current_policy().may_add else DOUBTFUL_PACE)
 
     async def _taint(self, node: Node, *, silent: bool) -> None:
         policy = self._current_policy()

@@ -29,7 +29,7 @@ class TokenBucket:
 
 
 class Turns:
-    """Gives each key a turn: the first `burst` now, then `per_s` of them a second. A key keeps its turn until it is `done`.
+    """Gives each key a turn: the first `burst` now, then so many a second. A key keeps its turn until it is `done`.
 
     Whoever waits for a turn knows when it is, so that a thousand that wait need not try again and again. Turns come in rounds,
     every `round_s` seconds (0: each by itself), because what many write at once costs far less than what they write one by one.
@@ -43,12 +43,12 @@ class Turns:
         self._next_at = clock.monotonic() - self._burst_s
         self._turns: dict[str, float] = {}
 
-    def wait_s(self, key: str) -> float:
-        """Seconds until the turn of `key`; 0 once it has come, or nearly."""
+    def wait_s(self, key: str, *, pace: float = 1.0) -> float:
+        """Seconds until the turn of `key`; 0 once it has come, or nearly. pace: of `per_s`, for a key that has no turn yet."""
         now = self._clock.monotonic()
         turn = self._turns.get(key)
         if turn is None:
-            self._next_at = max(self._next_at, now - self._burst_s) + self._pause_s
+            self._next_at = max(self._next_at, now - self._burst_s) + self._pause_s / pace
             turn = self._turns[key] = now if self._next_at <= now else self._round_of(self._next_at)
         return turn - now if turn - now >= MIN_WAIT_S else 0.0
 

@@ -27,3 +27,11 @@ def test_turns_in_rounds() -> None:
     clock = FakeClock(monotonic=1000.2)
     turns = Turns(clock, per_s=10, burst=2, round_s=0.5)
     assert [round(turns.wait_s(str(number)), 6) for number in range(12)] == [0, 0, 0.3, 0.3, *5 * [0.8], *3 * [1.3]]
+
+
+def test_a_slower_pace_holds_for_who_asks_then() -> None:
+    clock = FakeClock()
+    turns = Turns(clock, per_s=10, burst=1)
+    assert [round(turns.wait_s(key, pace=0.5), 6) for key in "abc"] == [0.1, 0.3, 0.5]
+    assert round(turns.wait_s("d"), 6) == 0.6
+    assert round(turns.wait_s("c"), 6) == 0.5
