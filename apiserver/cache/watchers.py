@@ -26,8 +26,8 @@ from apiserver.cache.events import Entry, EventBatch, Transition, WatchEvent
 from apiserver.cache.selection import Selection
 
 PAUSE_MIN_S = 0.005
-PAUSE_PER_MEMBER_S = 0.00015
-PAUSE_MAX_S = 0.015
+PAUSE_PER_MEMBER_S = 0.0004
+PAUSE_MAX_S = 0.025
 HELD_BACK_EVENTS_MAX = 500
 
 
