@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from kctl.rest import RestClient
+
 WEB = """
 apiVersion: v1
 kind: ConfigMap
@@ -70,6 +72,31 @@ def test_apply_keeps_what_others_have_set(kctl: Kctl, namespace: str) -> None:
     kctl("apply", "-n", namespace, "-f", "-", stdin=manifest.replace("busybox:1", "busybox:2"))
     result = kctl("get", "-n", namespace, "deploy", "web", "-o=jsonpath={.spec.replicas} {..image}")
     assert result.out == "5 busybox:2"
+
+
+def test_scale_on_a_condition_looks_again_when_somebody_writes_in_between(
+    kctl: Kctl, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kctl("apply", "-n", namespace, "-f", "-", stdin=WEB)
+    patch, notes = RestClient.patch, iter(range(20))
+
+    def beaten(client: RestClient, path: str, body: Any, *rest: Any) -> Any:
+        patch(client, path.removesuffix("/scale"), {"metadata": {"annotations": {"note": str(next(notes))}}})
+        return patch(client, path, body, *rest)
+
+    def beaten_once(client: RestClient, *rest: Any) -> Any:
+        monkeypatch.setattr(RestClient, "patch", patch)
+        return beaten(client, *rest)
+
+    scale = ("scale", "-n", namespace, "deploy/web", "--current-replicas=2", "--replicas=3")
+    version = kctl("get", "-n", namespace, "deploy", "web", "-o=jsonpath={.metadata.resourceVersion}").out
+    monkeypatch.setattr(RestClient, "patch", beaten)
+    assert "(Conflict)" in kctl(*scale).err, "not for ever"
+    monkeypatch.setattr(RestClient, "patch", beaten_once)
+    assert "(Conflict)" in kctl(*scale, f"--resource-version={version}").err, "a version is meant as it is given"
+    monkeypatch.setattr(RestClient, "patch", beaten_once)
+    assert kctl(*scale).out == "deployment.apps/web scaled\n"
+    assert kctl(*scale).err == "error: Expected replicas to be 2, was 3\n"
 
 
 def test_dry_runs_change_nothing(kctl: Kctl, namespace: str) -> None:
