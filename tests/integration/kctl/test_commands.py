@@ -209,11 +209,19 @@ def test_wrong_calls(kctl: Kctl, namespace: str) -> None:
         assert words in result.err
 
 
-def test_watch_prints_changes(kctl: Kctl, api: Any, namespace: str) -> None:
+def test_watch_prints_changes(kctl: Kctl, api: Any, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make_pod(api, namespace, phase="Pending")
+    watches, stream = threading.Event(), RestClient.stream
+
+    def opened(client: RestClient, *arguments: Any, **options: Any) -> Any:
+        found = stream(client, *arguments, **options)
+        watches.set()
+        return found
+
+    monkeypatch.setattr(RestClient, "stream", opened)
 
     def change() -> None:
-        time.sleep(0.3)
+        watches.wait(10)
         api_client(api).patch(f"{path}/status", {"status": {"phase": "Running"}})
 
     thread = threading.Thread(target=change)
@@ -222,7 +230,7 @@ def test_watch_prints_changes(kctl: Kctl, api: Any, namespace: str) -> None:
     thread.join()
     rows = [line.split()[:4] for line in result.out.splitlines()]
     assert rows == [["EVENT", "NAME", "READY", "STATUS"], ["ADDED", "p", "0/1", "Pending"], ["MODIFIED", "p", "0/1", "Running"]]
-    named = kctl("get", "po", "-n", namespace, "-w", "--output-watch-events", "-o", "name", "--request-timeout=0.2s")
+    named = kctl("get", "po", "-n", namespace, "-w", "--output-watch-events", "-o", "name", "--request-timeout=1s")
     assert named.out == "pod/p\n"  # as kubectl has it: a name has no room for what has happened
 
 
@@ -378,7 +386,7 @@ def test_rollout_and_undo(kctl: Kctl, api: Any, namespace: str) -> None:
         path,
         {"observedGeneration": generation, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 1},
     )
-    waiting = kctl("rollout", "status", "deploy/web", *ns, "--timeout=200ms")
+    waiting = kctl("rollout", "status", "deploy/web", *ns, "--timeout=1s")
     assert waiting.code == 1
     assert "1 of 2 updated replicas are available..." in waiting.out
     api.set_status(path, {"availableReplicas": 2})
