@@ -1,5 +1,7 @@
 """`kctl scale`: set the number of replicas through the scale subresource."""
 
+from typing import Any
+
 import click
 
 from kctl import targets, watching
@@ -10,6 +12,9 @@ from kctl.rest import MERGE_PATCH, StreamTimeoutError
 from kctl.session import Session
 from kctl.targets import Target
 from kctl.writing import Writing, dry_run_option, output_option, report, writing
+
+ATTEMPTS = 10
+"""How often a scale with --current-replicas is tried while others keep writing to the object."""
 
 
 @command("scale")
@@ -61,6 +66,18 @@ def scale(
 def _scale(session: Session, target: Target, replicas: int, current: int, revision: str, how: Writing) -> None:
     if "scale" not in target.resource.subresources:
         raise KctlError(f"could not find scale subresource for {target.resource.api_version}, Kind={target.resource.kind}")
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            answer = _try(session, target, replicas, current, revision, how)
+            break
+        except StatusError as error:
+            # Who gave a version means that one. Otherwise somebody wrote in between, be it the controller its status: again.
+            if error.reason != "Conflict" or revision or attempt == ATTEMPTS:
+                raise
+    report(session, how, answer, target.title, "scaled")
+
+
+def _try(session: Session, target: Target, replicas: int, current: int, revision: str, how: Writing) -> Any:
     path = target.resource.path(target.namespace, target.name, "scale")
     if current >= 0:
         scaled = session.client.get(path)
@@ -68,11 +85,10 @@ def _scale(session: Session, target: Target, replicas: int, current: int, revisi
         if actual != current:
             raise KctlError(f"Expected replicas to be {current}, was {actual}")
         revision = revision or scaled["metadata"]["resourceVersion"]
-    answer = {}
-    if not how.pretending:
-        patch = {"spec": {"replicas": replicas}, **({"metadata": {"resourceVersion": revision}} if revision else {})}
-        answer = session.client.patch(path, patch, MERGE_PATCH, how.query)
-    report(session, how, answer, target.title, "scaled")
+    if how.pretending:
+        return {}
+    patch = {"spec": {"replicas": replicas}, **({"metadata": {"resourceVersion": revision}} if revision else {})}
+    return session.client.patch(path, patch, MERGE_PATCH, how.query)
 
 
 def _await(session: Session, target: Target, replicas: int, timeout_s: float) -> None:

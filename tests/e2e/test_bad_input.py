@@ -411,6 +411,8 @@ def test_an_immutable_field(ns: Namespace, fixed: Fixed) -> None:
         changed["spec"]["template"]["metadata"]["labels"]["tier"] = "front"
     ns.apply(fixed.manifest)
     name = fixed.manifest["metadata"]["name"]
+    if fixed.resource == "pods":
+        ns.pod_ready(name)  # that it is placed changes its spec, too
     before = ns.get(fixed.resource, name)
     said = _refused(ns, "apply", "-f", "-", stdin=json.dumps(changed))
     assert said.count(f'The {fixed.manifest["kind"]} "{name}" is invalid: ') == 1
@@ -482,7 +484,7 @@ def _unschedulable(ns: Namespace, name: str, message: str) -> Object:
     waiting = ns.pod_where(name, told, f"unschedulable because of {message!r}")
     assert waiting["status"]["phase"] == "Pending"
     assert "nodeName" not in waiting["spec"]
-    event = ns.event("FailedScheduling", name)
+    event = ns.event("FailedScheduling", name, says=message)  # the first may tell of what an earlier test has left
     assert (event["type"], event["message"], event["involvedObject"]["kind"]) == ("Warning", message, "Pod")
     assert (event.get("reportingComponent") or event["source"]["component"]) == "default-scheduler"
     assert ns.kctl("get", "pod", name).stdout.splitlines()[1].split()[1:3] == ["0/1", "Pending"]

@@ -19,15 +19,17 @@ from typing import Any
 import pytest
 import yaml
 
-from cluster import api
+from cluster import api, cleanup
 from cluster.config import default_modules
 from cluster.images import ensure
 from cluster.paths import ClusterPaths
 from cluster.readiness import Access, follow_nodes
 from tests.support import machine
+from tests.support.cluster import NAME_PREFIX
 
 FAKE = dict.fromkeys(default_modules(), "tests.support.fake_component")
-NAME = "lifecycle"
+NAME = f"{NAME_PREFIX}{os.getpid()}-life"
+"""Of this run alone; should the run be killed, the next one removes it."""
 WORKER = f"{NAME}-worker"
 CONTROL_PLANE = f"{NAME}-control-plane"
 BUSYBOX = "docker.io/library/busybox:1"
@@ -141,8 +143,10 @@ def test_create_and_delete_leave_the_machine_as_before(cluster: machine.Machine,
 def test_a_crashed_cluster_is_deleted_too(cluster: machine.Machine) -> None:
     start_container(WORKER, "c")
     namespaces = all_namespaces()
-    (daemon,) = [pid for pid, text in machine.processes_of(NAME).items() if "cluster.daemon" in text and f"cox-{NAME}:" in text]
-    os.kill(daemon, signal.SIGKILL)
+    recorded = cleanup.recorded_processes(ClusterPaths(NAME))
+    assert recorded is not None
+    assert recorded.daemon.pid in machine.processes_of(NAME)
+    os.kill(recorded.daemon.pid, signal.SIGKILL)
     wait_for("the end of every process", lambda: not machine.processes_of(NAME))
     assert clusters() == {NAME: "stopped"}
     assert {info.state for info in api.nodes(NAME)} == {"unknown"}
@@ -212,7 +216,7 @@ def test_what_is_in_use_is_refused_at_once(before: machine.Machine, environment:
 
 
 def test_a_name_is_created_once(cluster: machine.Machine, environment: dict[str, str]) -> None:
-    with pytest.raises(api.ClusterError, match="there is a cluster 'lifecycle' already"):
+    with pytest.raises(api.ClusterError, match=f"there is a cluster '{NAME}' already"):
         create(environment)
     assert {info.state for info in api.nodes(NAME)} == {"running"}
 

@@ -30,6 +30,8 @@ def guestbook(
         assert applied.stdout.count(" created\n") == 6, applied.stdout
         eventually(lambda: _visit(cluster), UP_TIMEOUT_S)
         namespace.deployment_done("web")
+        namespace.endpoints_ready("web", 3)
+        eventually(lambda: _all_answer(cluster))
         yield namespace
         namespace.kctl("delete", "-f", str(MANIFEST), "--wait=true", "--timeout=30s")
 
@@ -42,6 +44,11 @@ def _visit(cluster: LocalCluster) -> dict[str, object]:
     assert status == 200, f"{status}: {body}"
     answer: dict[str, object] = json.loads(body)
     return answer
+
+
+def _all_answer(cluster: LocalCluster) -> None:
+    seen = {_visit(cluster)["pod"] for _ in range(30)}
+    assert len(seen) == 3, seen
 
 
 def test_the_counter_rises_with_each_request_and_all_pods_answer(cluster: LocalCluster) -> None:
@@ -66,9 +73,12 @@ def test_the_page_is_html_for_a_browser(cluster: LocalCluster) -> None:
 def test_the_node_port_answers_on_every_node(cluster: LocalCluster) -> None:
     for node in cluster.nodes():
         for asked in cluster.nodes():
-            assert cluster.fetch_from(node.name, asked.ip, NODE_PORT, "/healthz") == (200, "ok\n"), (
-                f"{node.name} to {asked.name}"
-            )
+            eventually(lambda of=node.name, to=asked.ip: _is_healthy(cluster, of, to))  # type: ignore[misc]
+
+
+def _is_healthy(cluster: LocalCluster, node: str, address: str) -> None:
+    found = cluster.fetch_from(node, address, NODE_PORT, "/healthz")
+    assert found == (200, "ok\n"), f"{node} to {address}: {found}"
 
 
 def test_the_web_tier_finds_redis_by_name(guestbook: Namespace) -> None:
@@ -109,15 +119,17 @@ def test_a_killed_web_process_is_restarted_in_its_pod(cluster: LocalCluster, gue
     after = guestbook.pod_where(name, lambda pod: container_status(pod)["restartCount"] == restarts + 1, "restarted")
     assert container_status(after)["lastState"]["terminated"]["exitCode"] == 137
     guestbook.pod_ready(name)
-    assert len({_visit(cluster)["pod"] for _ in range(30)}) == 3
+    eventually(lambda: _all_answer(cluster))
 
 
 def test_the_counter_outlives_the_redis_container(cluster: LocalCluster, guestbook: Namespace) -> None:
     before = int(str(_visit(cluster)["visits"]))
     redis = guestbook.pods("app=redis")[0]
-    name = redis["metadata"]["name"]
+    name, restarts = redis["metadata"]["name"], container_status(redis)["restartCount"]
     guestbook.exec(name, "sh", "-c", "redis-cli -a $REDIS_PASSWORD shutdown save", check=False)
-    guestbook.pod_where(name, lambda pod: container_status(pod)["restartCount"] == 1 and is_ready(pod), "restarted and ready")
+    guestbook.pod_where(
+        name, lambda pod: container_status(pod)["restartCount"] == restarts + 1 and is_ready(pod), "restarted and ready"
+    )
     after = int(str(eventually(lambda: _visit(cluster))["visits"]))
     assert before < after <= before + 3
 
@@ -135,6 +147,7 @@ def test_a_changed_configmap_reaches_the_running_pods(cluster: LocalCluster, gue
 
 def test_applying_it_again_changes_nothing_but_what_was_changed(guestbook: Namespace) -> None:
     """A Secret given as stringData is always "configured": the server never shows that field."""
+    guestbook.patch("configmaps", "guestbook", {"data": {"greeting": "Changed since."}})
     again = guestbook.kctl("apply", "-f", str(MANIFEST)).stdout.splitlines()
     assert sorted(again) == sorted(
         [

@@ -1,7 +1,8 @@
 """Nodes die, are cut off and come back, on a cluster of this module's own; and in the end nothing of it is left.
 
 Times run from the fault, on this machine's clock. A node's lease is renewed each second and missed for four, its pods are
-tolerated for five more, so a lost pod is Ready elsewhere some ten seconds after the fault.
+tolerated for five more, so a lost pod is Ready elsewhere some ten seconds after the fault. How soon exactly is for the
+benchmarks to say; the limits here are those of a machine several times slower.
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ from tests.support.chaos import GUESTBOOK_PORT, Watch
 from tests.support.cluster import NAME_PREFIX, LocalCluster, Namespace, Object, is_ready, remove_leftovers
 from tests.support.load import Load
 from tests.support.manifests import deployment, pod, service, sleeper, web_container
+from tests.support.rest import path_of
 from tests.support.waiting import always, eventually
 
 # one for each test that needs one: the port of a namespace that is on its way out is not free yet
 NODE_PORTS = (30081, 30082, 30083)
-NOTICED_S = 6.0
-RULES_S = 0.5
-"""How long it may take from the moment a node is seen to be NotReady until every node's kernel knows."""
-REPLACED_S = 12.0
+NOTICED_S = 12.0
+RULES_S = 5.0
+"""Far more than it takes from the moment a node is seen to be NotReady until every other node's kernel knows."""
+REPLACED_S = 24.0
+EVICTED_S = 7.0
+"""Longer than pods are tolerated on a lost node once it is noticed."""
 BACK_S = 20.0
 HEALED_S = 30.0
 
@@ -72,8 +76,24 @@ def _all_ready(cluster: LocalCluster) -> None:
     def check() -> None:
         ready = chaos.ready_nodes(cluster)
         assert ready == names, f"not Ready: {names - ready}"
+        for name in names:
+            _assert_takes_pods(cluster, name)
 
     eventually(check, HEALED_S)
+
+
+def _assert_takes_pods(cluster: LocalCluster, node: str) -> None:
+    """Its taints go some time after it is Ready again."""
+    taints = cluster.rest.get(path_of("nodes", name=node))["spec"].get("taints") or []
+    left = [each["key"] for each in taints if each["key"].startswith("node.kubernetes.io/")]
+    assert not left, f"{node} still has the taints {left}"
+
+
+def _assert_unknown(cluster: LocalCluster, node: str, addresses: set[str]) -> None:
+    """The rules of a node lead to none of these addresses."""
+    rules = chaos.in_network(cluster, node, "iptables-save", "-t", "nat")
+    found = [address for address in addresses if f"{address}:" in rules]
+    assert not found, f"{node} still leads to {found}"
 
 
 def _ready_elsewhere(space: Namespace, count: int, lost: str, app: str = "web") -> list[Object]:
@@ -90,11 +110,16 @@ def test_the_pods_of_a_killed_worker_are_replaced_and_it_is_used_again(fragile: 
     space.endpoints_ready("web", replicas)
     lost = str(space.pods()[0]["spec"]["nodeName"])
     assert len(chaos.nodes_of(space.pods())) == 2, "the pods are on one node"
+    unreachable = {each["status"]["podIP"] for each in space.pods() if each["spec"]["nodeName"] == lost}
+    others = [node.name for node in fragile.nodes() if node.name != lost]
 
     with Load(fragile.ports[NODE_PORTS[0]], clients=4, pause_s=0.05, timeout_s=3.0) as load:
         killed_at = time.monotonic()
         api.node_kill(fragile.name, lost)
         noticed_at = chaos.node_becomes(fragile, lost, False, NOTICED_S)
+        for node in others:
+            eventually(lambda node=node: _assert_unknown(fragile, node, unreachable), RULES_S)  # type: ignore[misc]
+        avoided_at = time.monotonic()
         eventually(lambda: _ready_elsewhere(space, replicas, lost), REPLACED_S)
         replaced_at = time.monotonic()
         api.node_start(fragile.name, lost)
@@ -106,6 +131,7 @@ def test_the_pods_of_a_killed_worker_are_replaced_and_it_is_used_again(fragile: 
             chaos.runtime_matches(fragile, lost, space)
 
         eventually(cleaned_up)
+        eventually(lambda: _assert_takes_pods(fragile, lost))
         space.patch("deployments", "web", {"spec": {"replicas": 2 * replicas}})
         space.deployment_done("web")
         assert chaos.nodes_of(space.pods())[lost] >= 2, "the node that came back is not used"
@@ -114,12 +140,13 @@ def test_the_pods_of_a_killed_worker_are_replaced_and_it_is_used_again(fragile: 
         eventually(lambda: _asked_since(load, used_at, 40))
 
     print(
-        f"noticed after {noticed_at - killed_at:.1f} s, replaced after {replaced_at - killed_at:.1f} s, "
+        f"noticed after {noticed_at - killed_at:.1f} s, avoided {avoided_at - noticed_at:.2f} s later, "
+        f"replaced after {replaced_at - killed_at:.1f} s, "
         f"back {back_at - replaced_at:.1f} s after its start; {len(load.failures)} of {load.count} requests failed"
     )
     late = [f"{since - killed_at:.1f} s: {text}" for since, (_, text) in zip(load.failed_since, load.failures, strict=True)
-            if since > noticed_at + RULES_S]  # fmt: skip
-    assert late == [], "requests failed that began after the node was known to be lost"
+            if since > avoided_at]  # fmt: skip
+    assert late == [], "requests failed that began after every node's rules left the lost one out"
     assert replaced_at - killed_at <= REPLACED_S
 
 
@@ -135,8 +162,10 @@ def test_an_application_with_a_database_survives_the_node_of_its_database(fragil
         api.node_kill(fragile.name, lost)
         eventually(lambda: _ready_elsewhere(guestbook, 1, lost, "redis"), REPLACED_S)
         eventually(lambda: _ready_elsewhere(guestbook, 3, lost), REPLACED_S + 3 - (time.monotonic() - killed_at))
+        eventually(lambda: [chaos.visit(fragile) for _ in range(20)], 10)  # every node's rules lead to the new Redis
+        began = time.monotonic()
         with Load(fragile.ports[GUESTBOOK_PORT], "/count", pause_s=0.02) as load:
-            eventually(lambda: _asked_since(load, killed_at, 50))
+            eventually(lambda: _asked_since(load, began, 50))
         assert load.failures == []
 
 
@@ -164,6 +193,7 @@ def test_a_worker_that_is_cut_off_and_healed_ends_what_was_replaced(fragile: Loc
         f"noticed after {noticed_at - cut_at:.1f} s, replaced after {replaced_at - cut_at:.1f} s, "
         f"Ready {back_at - healed_at:.1f} s after it healed, cleaned up after {time.monotonic() - healed_at:.1f} s"
     )
+    eventually(lambda: _assert_takes_pods(fragile, lost))
     space.patch("deployments", "web", {"spec": {"replicas": 2 * replicas}})
     space.deployment_done("web")
     assert chaos.nodes_of(space.pods("app=web"))[lost] >= 2, "the healed node is not used"
@@ -207,7 +237,7 @@ def test_nothing_is_evicted_when_all_workers_are_cut_off(fragile: LocalCluster, 
                 assert pods.types().keys() <= {"MODIFIED"}, pods.types()
                 assert not [each for each in pods.last.values() if "deletionTimestamp" in each["metadata"]]
 
-            always(nobody_goes, REPLACED_S - NOTICED_S + 1)
+            always(nobody_goes, EVICTED_S)
         for worker in workers:
             chaos.node_becomes(fragile, worker, True, HEALED_S)
         space.endpoints_ready("web", 4)

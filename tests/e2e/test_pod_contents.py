@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.cluster import LocalCluster, Namespace, container_status, describe_pod, waiting_reason
-from tests.support.manifests import config_map, deployment, pod, secret, service, shell, sleeper
+from tests.support.manifests import config_map, deployment, held, pod, secret, service, shell, sleeper
 from tests.support.waiting import always, eventually
 
 # Environment
@@ -111,7 +111,7 @@ def test_command_and_arguments_expand_variables(ns: Namespace) -> None:
 
 def test_a_missing_configmap_holds_the_container_until_it_is_there(ns: Namespace) -> None:
     container = shell(
-        "echo $COLOUR", env=[{"name": "COLOUR", "valueFrom": {"configMapKeyRef": {"name": "late", "key": "colour"}}}]
+        held("echo $COLOUR"), env=[{"name": "COLOUR", "valueFrom": {"configMapKeyRef": {"name": "late", "key": "colour"}}}]
     )
     ns.create(pod("waiting", container))
     waiting = ns.pod_where("waiting", lambda each: waiting_reason(each) == "CreateContainerConfigError", "held")
@@ -127,19 +127,25 @@ def test_a_missing_configmap_holds_the_container_until_it_is_there(ns: Namespace
 
     eventually(key_is_missing)
     ns.patch("configmaps", "late", {"data": {"colour": "green"}})
+    ns.logged("waiting", "green\n")
+    ns.let_go("waiting")
     assert ns.pod_ended("waiting")["status"]["phase"] == "Succeeded"
-    assert ns.log("waiting") == "green\n"
 
 
 def test_a_missing_volume_source_holds_the_pod_until_it_is_there(ns: Namespace) -> None:
     mount = {"volumeMounts": [{"name": "late", "mountPath": "/late"}]}
-    ns.create(pod("waiting", shell("cat /late/word", **mount), volumes=[{"name": "late", "secret": {"secretName": "late"}}]))
+    ns.create(
+        pod(
+            "waiting",
+            shell(held("cat /late/word; echo"), **mount),
+            volumes=[{"name": "late", "secret": {"secretName": "late"}}],
+        )
+    )
     event = ns.event("FailedMount", "waiting")
     assert 'secret "late" not found' in event["message"]
     ns.pod_where("waiting", lambda each: waiting_reason(each) == "ContainerCreating", "held")
     ns.create(secret("late", word="now"), "secrets")
-    ns.pod_ended("waiting")
-    assert ns.log("waiting") == "now"
+    ns.logged("waiting", "now\n")
 
 
 # Volumes of objects
@@ -359,7 +365,7 @@ def test_shared_namespaces(ns: Namespace, cluster: LocalCluster) -> None:
         # The brackets keep the pattern from matching the command lines of this very search.
         return int(ns.exec(name, "sh", "-c", "grep -l '[s]leep 3600' /proc/[0-9]*/cmdline | wc -l").stdout)
 
-    assert (shells_seen("shared"), shells_seen("apart")) == (2, 1)
+    eventually(lambda: _equal((shells_seen("shared"), shells_seen("apart")), (2, 1)))
     assert "containerd" in ns.exec("host", "sh", "-c", "cat /proc/[0-9]*/comm 2>/dev/null; true").stdout.split()
 
 

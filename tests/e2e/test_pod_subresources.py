@@ -58,6 +58,7 @@ def test_a_debugger_can_be_read_and_entered(ns: Namespace) -> None:
     ns.kctl("debug", "box", f"--image={BUSYBOX}", "-c=stay", "--", "sh", "-c", "echo here; sleep 3600")
     ns.pod_where("box", lambda found: debugger(found, "stay").get("state", {}).get("running"), "the debugger to run")
     assert ns.exec("box", "sh", "-c", "ps | grep -c 'sleep 3600'", container="stay").stdout.strip() != "0"
+    ns.logged("box", "here\n", container="stay")
     assert ns.kctl("logs", "box", "-c", "stay").stdout == "here\n"
     assert ns.exec("box", "hostname", container="stay").stdout == "box\n"
     described = ns.kctl("describe", "pod", "box").stdout
@@ -116,5 +117,8 @@ def test_what_the_node_does_not_have(ns: Namespace) -> None:
     ns.pod_where("box", told, "the refusal")
     assert limits(ns, "box") == (10_000, 32 * MIB)
     resize(ns, "box", "200m", "32Mi")
-    ns.pod_where("box", lambda found: not told(found) and container(found)["allocatedResources"]["cpu"] == "200m", "the change")
+    changed = ns.pod_where(
+        "box", lambda found: not told(found) and container(found)["resources"]["limits"]["cpu"] == "200m", "the change"
+    )
+    assert container(changed)["allocatedResources"]["cpu"] == "200m"
     assert limits(ns, "box") == (20_000, 32 * MIB)

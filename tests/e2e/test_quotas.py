@@ -64,7 +64,7 @@ def test_a_deployment_gets_what_fits_and_the_rest_when_there_is_room(tool: Tool,
     assert found["reason"] == "FailedCreate"
     sentence = "is forbidden: exceeded quota: room, requested: pods=1, used: pods=2, limited: pods=2"
     assert sentence in found["message"]
-    told = ns.event("FailedCreate", replica_set(ns)["metadata"]["name"])
+    told = ns.event("FailedCreate", replica_set(ns)["metadata"]["name"], says=sentence)
     assert (told["type"], sentence in told["message"]) == ("Warning", True)
     assert sentence in tool("describe", "rs").out
     assert described(tool, "room") == {"pods": ("2", "2"), "requests.cpu": ("20m", "1")}
@@ -134,6 +134,7 @@ def test_writes_at_once_never_get_more_than_there_is(ns: Namespace) -> None:
         assert sorted(each.result() for each in pods) == [201] * 5 + [403] * 25
         assert sorted(each.result() for each in secrets) == [201] * 3 + [403] * 12
         in_force(ns, "tight", pods="5", secrets="3")
+        recorder.wait(lambda _, each: each["status"]["used"] == {"pods": "5", "secrets": "3"}, "all that is used")
         seen = [each["status"]["used"] for each in recorder.objects()]
     assert seen
     assert max(int(used["pods"]) for used in seen) == 5

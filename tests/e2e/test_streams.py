@@ -49,7 +49,8 @@ def shared(request: pytest.FixtureRequest, cluster: LocalCluster, show_in_report
     with cluster.namespace("streams") as namespace:
         show_in_reports(request.node, namespace)
         namespace.create(pod("box", sleeper()))
-        namespace.create(pod("echo", python(ECHO), labels={"app": "echo"}))
+        listens = {"tcpSocket": {"port": ECHO_PORT}, "periodSeconds": 1}
+        namespace.create(pod("echo", python(ECHO, readinessProbe=listens), labels={"app": "echo"}))
         reader = 'while read -r line; do echo "got $line"; echo "err $line" >&2; done; echo over; sleep 3600'
         namespace.create(pod("talk", shell(reader, stdin=True)))
         namespace.create(pod("term", shell('while :; do read -r line; echo "size $(stty size)"; done', stdin=True, tty=True)))
@@ -57,6 +58,7 @@ def shared(request: pytest.FixtureRequest, cluster: LocalCluster, show_in_report
         for name in ("box", "echo", "talk", "term"):
             namespace.pod_ready(name)
         namespace.deployment_done("web")
+        namespace.endpoints_ready("web", 2)
         yield namespace
 
 
@@ -101,12 +103,13 @@ def test_exec_of_what_is_not_there(program: list[str]) -> None:
 
 def test_exec_in_a_terminal(program: list[str]) -> None:
     with terminal([*program, "exec", "-it", "box", "--", "sh"], 100, 40) as shell_:
-        shell_.write("stty size\n")
-        shell_.until(b"40 100")
+        # Sizes travel beside what is typed, not in order with it.
+        shell_.write("until test \"$(stty size)\" = '40 100'; do sleep 0.05; done; echo as' 'wide\n")
+        shell_.until(b"as wide")
         shell_.resize(132, 43)
         shell_.process.send_signal(signal.SIGWINCH)
-        shell_.write("sleep 0.5; stty size; tty\n")
-        shell_.until(b"43 132")
+        shell_.write("until test \"$(stty size)\" = '43 132'; do sleep 0.05; done; echo wi'der'; tty\n")
+        shell_.until(b"wider")
         shell_.until(b"/dev/pts/")
         shell_.write("exit 7\n")
         shell_.until(b"exit code 7")

@@ -185,6 +185,7 @@ def test_events(tools: tuple[Tool, ...], ns: Namespace) -> None:
     ns.create(pod("box", sleeper()))
     ns.create(config_map("settings"), "configmaps")
     ns.pod_ready("box")
+    ns.pod_events("box")
     listed = kubectl(
         "get", "events", "--field-selector=involvedObject.name=box", "-o", "jsonpath={.items[*].reason}"
     ).out.split()

@@ -206,6 +206,7 @@ def test_patch(tool: Tool, ns: Namespace, kind: str, patch: object, env: dict[st
     assert tool(*call, json.dumps(patch)).out == "deployment.apps/web patched\n"
     container = ns.get("deployments", "web")["spec"]["template"]["spec"]["containers"][0]
     assert {each["name"]: each["value"] for each in container.get("env", [])} == env
+    ns.deployment_settled("web")  # a write of its controller in between is a change, too
     assert tool(*call, json.dumps(patch)).out == "deployment.apps/web patched (no change)\n"
     assert tool(*call, "{", code=1).err != ""
     missing = tool("patch", "deployment", "nobody", f"--type={kind}", "-p", json.dumps(patch), code=1)
@@ -240,6 +241,7 @@ def test_replace(tool: Tool, ns: Namespace) -> None:
     stale["metadata"]["resourceVersion"] = "1"
     assert "(Conflict)" in tool("replace", "-f", "-", stdin=documents(stale), code=1).err
     before = ns.create(pod("box", sleeper(), **NOWHERE))["metadata"]["uid"]
+    ns.pod_unschedulable("box")  # replace asks for the version first: the scheduler's write in between would be a conflict
     immutable = tool("replace", "-f", "-", stdin=documents(pod("box", sleeper(command=["true"]), **NOWHERE)), code=1)
     assert "is invalid" in immutable.err
     forced = tool(

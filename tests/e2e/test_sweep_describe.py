@@ -14,6 +14,7 @@ from tests.support.cluster import LocalCluster, Namespace
 from tests.support.rest import path_of
 from tests.support.served_objects import OBJECTS, named
 from tests.support.sweeping import NO_SUCH_VERSION, TOOLS, Tool, of_each
+from tests.support.waiting import eventually
 
 NAME = "described"
 NOWHERE = {"nodeSelector": {"no": "where"}}
@@ -30,6 +31,8 @@ NAMES = {
     resources.API_SERVICES: "v1.x.example.com",
     resources.CUSTOM_RESOURCE_DEFINITIONS: "describeds.example.com",
 }
+# What is served at all depends on these: they must be gone before others look.
+FOUND_BY_ALL = (resources.API_SERVICES, resources.CUSTOM_RESOURCE_DEFINITIONS)
 # kubectl 1.20 asks for these in versions that Kubernetes 1.25 and later do not serve.
 OUTDATED = {resources.POD_DISRUPTION_BUDGETS, resources.CRON_JOBS, resources.ENDPOINT_SLICES}
 # kubectl does not say where these are.
@@ -75,6 +78,12 @@ def every(
         finally:
             for path in made:
                 cluster.rest.request("DELETE", path)
+            for path in (f"{row.path('')}/{NAMES[row]}" for row in FOUND_BY_ALL):
+                eventually(lambda path=path: _is_gone(cluster, path))  # type: ignore[misc]
+
+
+def _is_gone(cluster: LocalCluster, path: str) -> None:
+    assert cluster.rest.find(path) is None, f"{path} is still there"
 
 
 @pytest.mark.parametrize("row", DESCRIBED, ids=_ids)

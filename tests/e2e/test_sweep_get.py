@@ -28,11 +28,10 @@ def shared(request: pytest.FixtureRequest, cluster: LocalCluster, show_in_report
         namespace.create(pod("waits", sleeper(), labels={"app": "box", "tier": "back"}, **NOWHERE))
         namespace.apply(deployment("web", 1, sleeper(), template=NOWHERE), service("web"), config_map("settings", k="v", l="w"))
         namespace.pod_ready("runs")
-
-        def settled() -> None:
-            assert namespace.get("deployments", "web")["status"].get("unavailableReplicas") == 1
-
-        eventually(settled)
+        namespace.deployment_settled("web")
+        for each in namespace.pods():
+            if each["metadata"]["name"] != "runs":
+                namespace.pod_unschedulable(each["metadata"]["name"])
         yield namespace
 
 
@@ -154,11 +153,18 @@ def test_get_watches(one: Tool, ns: Namespace) -> None:
             line = process.stdout.readline()
             assert line, process.stderr
             seen.add(line.split()[-1])
-    ended = tool("get", "configmaps", "-w", "--request-timeout=1s", code=None)
-    assert ended.rows()[0] == ["NAME", "DATA", "AGE"]
-    assert ["first", "1"] in [row[:2] for row in ended.rows()]
+    with background(tool.command("get", "configmaps", "-w"), tool.environment()) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().split() == ["NAME", "DATA", "AGE"]
+        while (row := process.stdout.readline().split()[:2]) != ["first", "1"]:
+            assert row, "it ended before it had told of all"
+    eventually(lambda: _has_root_ca(ns))  # from here on nothing comes
     only = tool("get", "configmaps", "--watch-only", "--request-timeout=1s", code=None)
     assert only.out == ""
+
+
+def _has_root_ca(ns: Namespace) -> None:
+    assert ns.find("configmaps", "kube-root-ca.crt"), "every namespace gets one"
 
 
 def test_get_raw(both: tuple[Tool, ...], shared: Namespace) -> None:

@@ -9,10 +9,8 @@ import pytest
 
 from tests.support.cluster import LocalCluster, Namespace, is_ready
 from tests.support.manifests import deployment, pod, sleeper
-from tests.support.sweeping import Tool
-
-CHOSEN = "sweep=drained"
-LABELS = {"sweep": "drained"}
+from tests.support.sweeping import Ran, Tool
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -33,55 +31,69 @@ def test_cordon(tool: Tool, ns: Namespace, worker: str) -> None:
     assert tool("cordon", "nobody", code=1).err.endswith('nodes "nobody" not found\n')
 
 
+def _labels(ns: Namespace) -> dict[str, str]:
+    """Those of the pods to drain. Pods of every namespace are drained, and those of the test before may not be gone yet."""
+    return {"sweep": ns.name}
+
+
+def _drain(tool: Tool, ns: Namespace, worker: str, *flags: str, code: int = 0) -> Ran:
+    return tool("drain", worker, f"--pod-selector=sweep={ns.name}", *flags, code=code)
+
+
 def test_drain_names_what_would_be_lost(tool: Tool, ns: Namespace, worker: str) -> None:
     here = {"nodeName": worker}
-    ns.create(pod("single", sleeper(), labels=LABELS, **here))
-    ns.create(pod("scratch", sleeper(), labels=LABELS, volumes=[{"name": "s", "emptyDir": {}}], **here))
+    ns.create(pod("single", sleeper(), labels=_labels(ns), **here))
+    ns.create(pod("scratch", sleeper(), labels=_labels(ns), volumes=[{"name": "s", "emptyDir": {}}], **here))
     spec = {key: deployment("set", 0, sleeper())["spec"][key] for key in ("selector", "template")}
     daemons = {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "set"}, "spec": spec}
     made = ns.rest.create(f"/apis/apps/v1/namespaces/{ns.name}/daemonsets", daemons)
-    owned = pod("daemon", sleeper(), labels=LABELS, **here)
+    owned = pod("daemon", sleeper(), labels=_labels(ns), **here)
     owned["metadata"]["ownerReferences"] = [
         {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "set", "uid": made["metadata"]["uid"], "controller": True}
     ]
     ns.create(owned)
     for name in ("single", "scratch", "daemon"):
         ns.pod_ready(name)
-    refused = tool("drain", worker, f"--pod-selector={CHOSEN}", code=1)
+    refused = _drain(tool, ns, worker, code=1)
     assert "use --force to override" in refused.err
     assert f"{ns.name}/single" in refused.err
     assert re.search(r"use --delete-(emptydir-data|local-data) to override", refused.err)
     assert "use --ignore-daemonsets to ignore" in refused.err
     assert is_ready(ns.get("pods", "single"))
-    drained = tool(
-        "drain", worker, f"--pod-selector={CHOSEN}", "--force", "--delete-emptydir-data", "--ignore-daemonsets",
-        "--grace-period=1", "--timeout=30s",
-    )  # fmt: skip
+    flags = ("--force", "--delete-emptydir-data", "--ignore-daemonsets", "--grace-period=1", "--timeout=30s")
+    drained = _drain(tool, ns, worker, *flags)
     assert "pod/single evicted" in drained.out
     assert "gnoring DaemonSet-managed" in drained.err
     assert [each["metadata"]["name"] for each in ns.pods()] == ["daemon"]
 
 
 def test_drain_respects_budgets(tool: Tool, ns: Namespace, worker: str) -> None:
-    ns.create(pod("kept", sleeper(), labels=LABELS, nodeName=worker))
+    ns.create(pod("kept", sleeper(), labels=_labels(ns), nodeName=worker))
     ns.pod_ready("kept")
-    budget = {"minAvailable": 1, "selector": {"matchLabels": LABELS}}
+    budget = {"minAvailable": 1, "selector": {"matchLabels": _labels(ns)}}
     path = f"/apis/policy/v1/namespaces/{ns.name}/poddisruptionbudgets"
     ns.rest.create(path, {"metadata": {"name": "one"}, "spec": budget})
-    tool("wait", "--for=condition=Ready", "pod/kept", "--timeout=10s")
-    blocked = tool("drain", worker, f"--pod-selector={CHOSEN}", "--force", "--timeout=1s", code=1)
+    eventually(lambda: _in_force(ns, f"{path}/one"))  # before it is, another sentence refuses
+    blocked = _drain(tool, ns, worker, "--force", "--timeout=2s", code=1)
     assert "violate the pod's disruption budget" in blocked.err
     assert is_ready(ns.get("pods", "kept"))
     ns.rest.delete(f"{path}/one")
-    drained = tool("drain", worker, f"--pod-selector={CHOSEN}", "--force", "--grace-period=1", "--timeout=30s")
+    drained = _drain(tool, ns, worker, "--force", "--grace-period=1", "--timeout=30s")
     assert drained.out.endswith(f"node/{worker} drained\n") or drained.out.endswith(f"node/{worker} evicted\n")
     assert ns.find("pods", "kept") is None
     # --disable-eviction deletes
     tool("uncordon", worker)
-    ns.create(pod("deleted", sleeper(), labels=LABELS, nodeName=worker))
+    ns.create(pod("deleted", sleeper(), labels=_labels(ns), nodeName=worker))
     ns.pod_ready("deleted")
-    tool("drain", worker, f"--pod-selector={CHOSEN}", "--force", "--disable-eviction", "--grace-period=1", "--timeout=30s")
+    _drain(tool, ns, worker, "--force", "--disable-eviction", "--grace-period=1", "--timeout=30s")
     assert ns.find("pods", "deleted") is None
+
+
+def _in_force(ns: Namespace, path: str) -> None:
+    budget = ns.rest.get(path)
+    status = budget.get("status", {})
+    seen = (status.get("observedGeneration"), status.get("currentHealthy"), status.get("disruptionsAllowed"))
+    assert seen == (budget["metadata"]["generation"], 1, 0), status
 
 
 def test_taint(tool: Tool, ns: Namespace, worker: str) -> None:

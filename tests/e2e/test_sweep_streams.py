@@ -14,14 +14,14 @@ import pytest
 
 from tests.support.cluster import LocalCluster, Namespace, container_status, is_ready
 from tests.support.load import fetch
-from tests.support.manifests import deployment, pod, service, shell, sleeper, web_container
+from tests.support.manifests import deployment, held, pod, service, shell, sleeper, web_container
 from tests.support.sweeping import TOOLS, Tool, same
-from tests.support.terminals import TIMEOUT_S, background, forwarded_port, terminal
+from tests.support.terminals import TIMEOUT_S, Terminal, background, forwarded_port, terminal
 
 SHARED = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
 VOLUME = {"volumes": [{"name": "shared", "emptyDir": {}}]}
 TALKER = (
-    "test -e /shared/again || { touch /shared/again; echo first run; exit 1; };"
+    f"test -e /shared/again || {{ touch /shared/again; {held('echo first run')}; exit 1; }};"
     " for n in 1 2 3; do echo line $n; done; sleep 3600"
 )
 
@@ -32,15 +32,18 @@ def shared(request: pytest.FixtureRequest, cluster: LocalCluster, show_in_report
     with cluster.namespace("sweep-streams") as namespace:
         show_in_reports(request.node, namespace)
         namespace.create(pod("talker", shell(TALKER, **SHARED), restartPolicy="OnFailure", labels={"app": "talker"}, **VOLUME))
-        namespace.create(pod("pair", [shell("echo one", "one"), shell("echo two >&2", "two")], labels={"app": "pair"}))
         namespace.create(pod("box", sleeper()))
         namespace.apply(deployment("web", 1, web_container()), service("web"))
         namespace.pod_ready("box")
-        namespace.pod_ended("pair")
+        namespace.ended_whole(pod("pair", [shell("echo one", "one"), shell("echo two >&2", "two")], labels={"app": "pair"}))
         namespace.deployment_done("web")
+        namespace.logged("talker", "first run\n")
+        namespace.let_go("talker")
         namespace.pod_where(
             "talker", lambda each: container_status(each).get("restartCount") == 1 and is_ready(each), "restarted", 30
         )
+        namespace.logged("talker", "line 1\nline 2\nline 3\n")
+        namespace.endpoints_ready("web", 1)
         yield namespace
 
 
@@ -122,15 +125,19 @@ def test_exec(one: Tool, shared: Namespace) -> None:
 
 def test_exec_in_a_terminal(one: Tool) -> None:
     with terminal(one.command("exec", "-it", "box", "--", "sh"), 101, 41, one.environment()) as screen:
-        screen.write("stty size\n")
-        screen.until(b"41 101")
+        _type_size(screen, 101, 41)
         screen.resize(133, 44)
         screen.process.send_signal(signal.SIGWINCH)
-        screen.write("until test \"$(stty size)\" = '44 133'; do sleep 0.05; done; echo resi''zed\n")
-        screen.until(b"resized")
+        _type_size(screen, 133, 44)
         screen.write("exit 7\n")
         screen.until(b"exit code 7")
         assert screen.process.wait(TIMEOUT_S) == 7
+
+
+def _type_size(screen: Terminal, columns: int, lines: int) -> None:
+    """Wait until the container's terminal is of this size: sizes travel beside what is typed, not in order with it."""
+    screen.write(f"until test \"$(stty size)\" = '{lines} {columns}'; do sleep 0.05; done; echo {lines}'x'{columns}\n")
+    screen.until(b"%dx%d" % (lines, columns))
 
 
 def test_attach(one: Tool, ns: Namespace) -> None:

@@ -27,6 +27,7 @@ def test_rollouts(tool: Tool, ns: Namespace) -> None:
     tool("set", "env", "deployment/web", "N=2")
     tool("annotate", "deployment/web", "kubernetes.io/change-cause=second")
     tool("rollout", "status", "deployment", "web")
+    eventually(lambda: _has_cause(ns, "second"))
     history = tool("rollout", "history", "deployment/web")
     assert history.rows() == [["deployment.apps/web"], ["REVISION", "CHANGE-CAUSE"], ["1", "<none>"], ["2", "second"]]
     assert re.search(r"N:\s+1\n", tool("rollout", "history", "deployment/web", "--revision=1").out)
@@ -46,11 +47,18 @@ def test_rollouts(tool: Tool, ns: Namespace) -> None:
     assert "kubectl.kubernetes.io/restartedAt" in template["metadata"]["annotations"]
     tool("rollout", "status", "deployment/web", "--timeout=30s")
     ns.create(deployment("stuck", 1, sleeper(), template=NOWHERE), "deployments")
-    waited = tool("rollout", "status", "deployment/stuck", "--timeout=1s", code=1)
+    ns.deployment_settled("stuck")  # a follower that comes earlier is told of what comes before, too
+    waited = tool("rollout", "status", "deployment/stuck", "--timeout=2s", code=1)
     assert waited.lines() == ['Waiting for deployment "stuck" rollout to finish: 0 of 1 updated replicas are available...']
     assert "timed out waiting for the condition" in waited.err
     assert "rollout to finish" in tool("rollout", "status", "deployment/stuck", "--watch=false").out
     assert "not found" in tool("rollout", "status", "deployment/nobody", code=1).err
+
+
+def _has_cause(ns: Namespace, cause: str) -> None:
+    """The controller has passed the cause on to a ReplicaSet; it does so whether or not the rollout has ended already."""
+    causes = [each["metadata"]["annotations"].get("kubernetes.io/change-cause") for each in ns.list("replicasets", "app=web")]
+    assert cause in causes, causes
 
 
 def _value(ns: Namespace) -> str:
@@ -109,10 +117,16 @@ def test_wait(tool: Tool, ns: Namespace) -> None:
     ns.create(pod("goes", STUBBORN))
     ns.pod_ready("goes")
     command = tool.command("wait", "--for=delete", "pod/goes", "--timeout=30s")
-    ns.delete("pods", "goes", gracePeriodSeconds=1)
+    before = ns.cluster.watchers("pods")
     with background(command, tool.environment()) as process:
+        eventually(lambda: _more_watchers(ns, before))  # what is gone before it looks is an error to kubectl 1.20
+        ns.delete("pods", "goes", gracePeriodSeconds=1)
         out, err = process.communicate(timeout=30)
         assert (process.returncode, out in ("pod/goes condition met\n", "")) == (0, True), err
+
+
+def _more_watchers(ns: Namespace, before: int) -> None:
+    assert ns.cluster.watchers("pods") > before
 
 
 # delete
@@ -171,7 +185,7 @@ def test_delete(tool: Tool, ns: Namespace) -> None:
 
 def test_delete_of_pods(tool: Tool, ns: Namespace) -> None:
     for name in ("now", "forced", "waits", "graceful", "all"):
-        ns.create(pod(name, STUBBORN, terminationGracePeriodSeconds=20))
+        ns.create(pod(name, STUBBORN, terminationGracePeriodSeconds=120))
     for name in ("now", "forced", "waits", "graceful", "all"):
         ns.pod_ready(name)
     assert tool("delete", "pod", "now", "--now").out == 'pod "now" deleted\n'

@@ -59,6 +59,10 @@ class Bearer(Rest):
         return self.request("POST", SELF, {})
 
 
+def _refused(client: Bearer) -> None:
+    assert client.me().status == 401
+
+
 def token_in(ns: Namespace, name: str) -> str:
     return ns.exec(name, "cat", f"{PLACE}/token").stdout
 
@@ -88,7 +92,7 @@ def test_a_token_ends_with_its_pod(ns: Namespace, cluster: LocalCluster) -> None
     assert ns.rest.create(REVIEWS, {"spec": {"token": token}})["status"]["authenticated"] is True
     ns.delete("pods", "short")
     ns.gone("pods", "short")
-    assert client.me().status == 401
+    eventually(lambda: _refused(client))  # once the server's cache of pods has heard of it
     status = ns.rest.create(REVIEWS, {"spec": {"token": token}})["status"]
     assert ("authenticated" in status, token in json.dumps(status)) == (False, False)
     client.close()
@@ -161,7 +165,12 @@ def test_the_account_must_exist(ns: Namespace) -> None:
 
 
 def test_the_ca_is_published_again(ns: Namespace) -> None:
-    before = eventually(lambda: ns.get("configmaps", "kube-root-ca.crt"))
+    def published() -> dict[str, Any]:
+        found = ns.find("configmaps", "kube-root-ca.crt")
+        assert found is not None
+        return found
+
+    before = eventually(published)
     ns.patch("configmaps", "kube-root-ca.crt", {"data": {"ca.crt": "x"}})
 
     def restored() -> None:
@@ -195,7 +204,7 @@ def test_tokens_on_request_and_in_secrets(ns: Namespace, cluster: LocalCluster) 
         assert (me.status, me.json()["status"]["userInfo"]["username"]) == (201, f"system:serviceaccount:{ns.name}:robot")
     ns.delete("serviceaccounts", "robot")
     for client in clients:
-        assert client.me().status == 401
+        eventually(lambda client=client: _refused(client))  # type: ignore[misc]
         client.close()
     ns.gone("secrets", "robot")
 

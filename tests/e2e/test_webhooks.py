@@ -46,6 +46,8 @@ class Webhooks(http.server.BaseHTTPRequestHandler):
             response.update(allowed=False, status={"code": 403, "reason": "Forbidden", "message": "this is not wanted here"})
         elif path == "/refuse":
             response["warnings"] = ["looked at"]
+        # Before it answers: so the lines come in the order of the calls.
+        print(path, request["operation"], request["name"], request["userInfo"]["username"], flush=True)
         review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
         body = json.dumps(review).encode()
         self.send_response(200)
@@ -53,7 +55,6 @@ class Webhooks(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-        print(path, request["operation"], request["name"], request["userInfo"]["username"], flush=True)
 
 server = http.server.ThreadingHTTPServer(("0.0.0.0", 8443), Webhooks)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -116,6 +117,10 @@ class Hooked:
         self.namespace.endpoints_ready("hook", replicas)
         if not replicas:
             eventually(lambda: _none(self.namespace.list("pods", "app=hook")))
+
+
+def _assert_in(part: str, whole: str) -> None:
+    assert part in whole
 
 
 def _none(pods: list[Plain]) -> None:
@@ -192,8 +197,8 @@ def test_a_webhook_adds_a_label_and_the_log_tells_who_asked(hooked: Hooked, prog
     assert "Warning: looked at" in said
     assert hooked.namespace.get("configmaps", name)["metadata"]["labels"] == {"hooked": "yes"}
     server = hooked.namespace.pods("app=hook")[0]["metadata"]["name"]
-    log = hooked.namespace.log(server)
-    assert f"/label CREATE {name} kubernetes-admin\n/refuse CREATE {name} kubernetes-admin\n" in log
+    lines = f"/label CREATE {name} kubernetes-admin\n/refuse CREATE {name} kubernetes-admin\n"
+    eventually(lambda: _assert_in(lines, hooked.namespace.log(server)))
 
 
 def test_a_webhook_refuses(hooked: Hooked, program: list[str]) -> None:

@@ -112,7 +112,7 @@ def test_thirty_replicas_and_back(ns: Namespace, cluster: LocalCluster) -> None:
         assert max(per_node) - min(per_node) <= 2, per_node
         assert ns.endpoints_ready("wide", MANY) == {pod["status"]["podIP"] for pod in pods}
         assert ns.kctl("get", "deployment", "wide").stdout.splitlines()[1].split()[1:4] == ["30/30", "30", "30"]
-        assert _counts(recorder) == {"ADDED": MANY - 2, "DELETED": 0}
+        eventually(lambda: _assert_equal(_counts(recorder), {"ADDED": MANY - 2, "DELETED": 0}))
 
         ns.kctl("scale", "deployment/wide", "--replicas=2")
         ns.deployment_done("wide")
@@ -141,13 +141,19 @@ def test_a_rolling_update_under_load_fails_no_request(ns: Namespace, cluster: Lo
     eventually(lambda: _answers(port, "first"))
     old = _ready_names(ns, "app=web")
     with ns.recorded("pods", labelSelector="app=web") as recorder, Load(port, clients=4) as load:
+        ns.patch("deployments", "web", {"spec": {"paused": True}})  # so that it begins when somebody follows
         assert ns.apply(_web("second")).stdout == "deployment.apps/web configured\n"
-        followed = ns.kctl("rollout", "status", "deployment/web", "--timeout=50s")
-        assert followed.stdout.splitlines()[-1] == 'deployment "web" successfully rolled out'
-        assert "out of 3 new replicas have been updated" in followed.stdout
+        with ns.start_kctl("rollout", "status", "deployment/web", "--timeout=50s") as follower:
+            assert follower.stdout is not None
+            told = iter(follower.stdout.readline, "")
+            assert next((line for line in told if "0 out of 3 new replicas have been updated" in line), None), "it has ended"
+            ns.patch("deployments", "web", {"spec": {"paused": None}})
+            followed, problem = follower.communicate(timeout=60)
+        assert (follower.returncode, problem) == (0, "")
+        assert followed.splitlines()[-1] == 'deployment "web" successfully rolled out'
         ns.deployment_done("web")
         for name in old:
-            ns.gone("pods", name)
+            _deleted(recorder, name)
         served = len(load.successes)
         eventually(lambda: _assert_at_least(len(load.successes), served + 20))
     assert load.failures == []
@@ -158,6 +164,10 @@ def test_a_rolling_update_under_load_fails_no_request(ns: Namespace, cluster: Lo
     assert set(ended) == old
     for pod in ended.values():  # each was asked to end, and had the time to
         assert container_status(pod)["state"]["terminated"]["exitCode"] == 0
+
+
+def _deleted(recorder: Recorder, name: str) -> None:
+    recorder.wait(lambda type_, pod: type_ == "DELETED" and pod["metadata"]["name"] == name, f"the end of {name}")
 
 
 def _assert_never_fewer_ready_than(least: int, recorder: Recorder, at_first: Iterable[str]) -> None:
@@ -195,8 +205,11 @@ def _rolled_out(ns: Namespace, wanted: str) -> None:
     status = ns.kctl("rollout", "status", "deployment/book", "--timeout=40s")
     assert status.stdout.splitlines()[-1] == 'deployment "book" successfully rolled out'
     ns.deployment_done("book")
-    logs = [ns.kctl("logs", pod["metadata"]["name"]).stdout for pod in ns.pods("app=book")]
-    assert logs == [f"{wanted}\n"] * 2
+    pods = [pod["metadata"]["name"] for pod in ns.pods("app=book")]
+    assert len(pods) == 2
+    for name in pods:
+        ns.logged(name, f"{wanted}\n")
+    assert [ns.kctl("logs", name).stdout for name in pods] == [f"{wanted}\n"] * 2
 
 
 def test_undo_goes_back_to_an_earlier_template(ns: Namespace) -> None:
@@ -238,7 +251,7 @@ def test_the_history_keeps_as_many_revisions_as_asked_for(ns: Namespace) -> None
 
 def test_a_broken_image_leaves_the_old_pods_in_service_until_it_is_fixed(ns: Namespace, cluster: LocalCluster) -> None:
     port = cluster.ports[30082]
-    limits: dict[str, Any] = {"progressDeadlineSeconds": 8}
+    limits: dict[str, Any] = {"progressDeadlineSeconds": 120}
     ns.apply(_web("good", **limits), service("web", node_port=30082))
     ns.deployment_done("web")
     eventually(lambda: _answers(port, "good"))
@@ -257,13 +270,14 @@ def test_a_broken_image_leaves_the_old_pods_in_service_until_it_is_fixed(ns: Nam
 
         impatient = ns.kctl("rollout", "status", "deployment/web", "--timeout=1s", check=False)
         assert (impatient.returncode, impatient.stderr) == (1, "error: timed out waiting for the condition\n")
+        ns.patch("deployments", "web", {"spec": {"progressDeadlineSeconds": 1}})
         overdue = ns.kctl("rollout", "status", "deployment/web", check=False)
         assert (overdue.returncode, overdue.stderr) == (1, 'error: deployment "web" exceeded its progress deadline\n')
         assert _ready_names(ns, "app=web") == old
         assert condition(ns.get("deployments", "web"), "Available")["status"] == "True"
         assert set(load.bodies) == {"good"}
 
-        ns.apply(_web("fixed", **limits))
+        ns.apply(_web("fixed", **limits))  # with the first deadline
         ns.kctl("rollout", "status", "deployment/web", "--timeout=50s")
         done = ns.deployment_done("web")
         for gone in (name, *old):
@@ -316,7 +330,10 @@ def test_recreate_ends_every_old_pod_before_it_makes_a_new_one(ns: Namespace) ->
             assert not alive, f"{name} was made while {sorted(alive)} still ran"
             fresh.add(name)
     assert len(fresh) == REPLICAS
-    assert [ns.log(pod["metadata"]["name"]) for pod in ns.pods()] == ["new\n"] * REPLICAS
+    pods = ns.pods()
+    assert len(pods) == REPLICAS
+    for pod in pods:
+        ns.logged(pod["metadata"]["name"], "new\n")
 
 
 def test_a_paused_deployment_holds_changes_back_until_it_is_resumed(ns: Namespace) -> None:
@@ -327,10 +344,17 @@ def test_a_paused_deployment_holds_changes_back_until_it_is_resumed(ns: Namespac
     refused = ns.kctl("rollout", "undo", "deployment/book", check=False)
     assert refused.returncode == 1
     assert "cannot rollback a paused deployment" in refused.stderr
-    eventually(lambda: _assert_equal(condition(ns.get("deployments", "book"), "Progressing")["reason"], "DeploymentPaused"))
+    eventually(lambda: _assert_paused(ns))
     assert len(ns.list("replicasets")) == 1
     ns.kctl("rollout", "resume", "deployment/book")
     _rolled_out(ns, "second")
+
+
+def _assert_paused(ns: Namespace) -> None:
+    """The controller has seen the newest template, and says that it waits."""
+    found = ns.get("deployments", "book")
+    seen = (found["status"].get("observedGeneration"), condition(found, "Progressing").get("reason"))
+    assert seen == (found["metadata"]["generation"], "DeploymentPaused")
 
 
 def _assert_equal(found: object, wanted: object) -> None:

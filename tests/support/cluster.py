@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -27,6 +28,7 @@ import yaml
 
 from cluster import api, paths
 from cluster.errors import ClusterError
+from tests.support.manifests import GO
 from tests.support.rest import STRATEGIC_PATCH, RefusedError, Rest, path_of
 from tests.support.waiting import DEFAULT_TIMEOUT_S, eventually, recorded
 
@@ -37,6 +39,7 @@ CREATE_TIMEOUT_S = 110.0
 # Node ports that lead to a free port of 127.0.0.1 each: the guestbook's own, and some for tests of their own services.
 PUBLISHED = (30080, 30081, 30082, 30083)
 LOG_TAIL_LINES = 15
+ATTEMPTS = 3
 
 Object = dict[str, Any]
 Result = subprocess.CompletedProcess[str]
@@ -103,6 +106,12 @@ class LocalCluster:
         """The log file of each process, by node and name."""
         cluster = paths.ClusterPaths(self.name)
         return {(node.name, file.stem): file for node in self.nodes() for file in cluster.node(node.name).log.glob("*.log")}
+
+    def watchers(self, resource: str) -> int:
+        """How many watches of a core resource the API server serves now: one more than before once a program watches."""
+        text = self.rest.request("GET", "/metrics").body.decode()
+        found = re.search(rf'^apiserver_registered_watchers\{{group="",resource="{resource}"\}} (\S+)$', text, re.MULTILINE)
+        return int(float(found[1])) if found else 0
 
     @contextmanager
     def namespace(self, name: str) -> Iterator[Namespace]:
@@ -191,19 +200,62 @@ class Namespace:
     def pod_ended(self, name: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> Object:
         return self.pod_where(name, lambda pod: pod["status"]["phase"] in ("Succeeded", "Failed"), "ended", timeout_s)
 
+    def pod_unschedulable(self, name: str) -> Object:
+        """The pod once the scheduler has said that it fits nowhere: nobody writes to it any more."""
+        return self.pod_where(name, lambda pod: condition(pod, "PodScheduled").get("reason") == "Unschedulable", "refused")
+
     def run(self, pod: Object, timeout_s: float = DEFAULT_TIMEOUT_S) -> str:
         """Create a pod that ends, wait for that, and return its (first container's) log; it must have succeeded."""
-        name = self.create(pod)["metadata"]["name"]
-        ended = self.pod_ended(name, timeout_s)
-        text = self.log(name)
+        ended = self.ended_whole(pod, timeout_s)
+        text = self.log(ended["metadata"]["name"])
         assert ended["status"]["phase"] == "Succeeded", f"{describe_pod(ended)}; its log: {text}"
         return text
+
+    def ended_whole(self, pod: Object, timeout_s: float = DEFAULT_TIMEOUT_S) -> Object:
+        """Create a pod that ends, and wait for that. Should the runtime say that it has lost output, another one is made."""
+        name = pod["metadata"]["name"]
+        for _ in range(ATTEMPTS):
+            self.create(pod)
+            ended = self.pod_ended(name, timeout_s)
+            lost = self._lost_output(ended)
+            if not lost:
+                return ended
+            self.delete("pods", name)
+            self.gone("pods", name)
+        raise AssertionError(f"{ATTEMPTS} times the runtime lost output of {name}: {lost}")
+
+    def _lost_output(self, pod: Object) -> list[str]:
+        """What the runtime of its node says of lost output of an ended pod. containerd 1.6 gives up a container's output when
+        the container has ended before it has come to open the pipe, which a busy machine lets happen."""
+        if "nodeName" not in pod["spec"]:
+            return []
+        status = pod["status"]
+        statuses = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+        identities = {each["containerID"].rpartition("/")[2] for each in statuses if each.get("containerID")}
+        lines = self.cluster.logs()[pod["spec"]["nodeName"], "containerd"].read_text(errors="replace").splitlines()
+        return [line for line in lines if "Failed to pipe std" in line and any(each in line for each in identities)]
+
+    def let_go(self, pod: str, container: str = "") -> None:
+        """Let the script of `manifests.held` go on."""
+        self.exec(pod, "touch", GO, container=container)
 
     def log(self, pod: str, **query: Any) -> str:
         answer = self.rest.request("GET", self.path("pods", pod, "log"), query=query)
         if answer.status != 200:
             raise RefusedError(f"log of {pod}", answer)
         return answer.body.decode(errors="replace")
+
+    def logged(self, pod: str, text: str, **query: Any) -> None:
+        """Wait until this is all of a log: a container runs, and is ready, before its program has said its first word."""
+
+        def check() -> None:
+            try:
+                found = self.log(pod, **query)
+            except RefusedError as error:
+                raise AssertionError(str(error)) from error
+            assert found == text, f"the log of {pod} is {found!r}"
+
+        eventually(check)
 
     def exec(self, pod: str, *command: str, check: bool = True, stdin: str | None = None, container: str = "") -> Result:
         flags = [*(["-i"] if stdin is not None else []), *(["-c", container] if container else [])]
@@ -229,6 +281,21 @@ class Namespace:
 
         return eventually(check, timeout_s)
 
+    def deployment_settled(self, name: str) -> Object:
+        """The Deployment once its pods are all made and its controller has nothing more to write, be they available or not."""
+
+        def check() -> Object:
+            found = self.get("deployments", name)
+            status, replicas = found.get("status", {}), found["spec"]["replicas"]
+            assert status.get("observedGeneration") == found["metadata"]["generation"], f"generation not observed: {status}"
+            assert status.get("replicas", 0) == status.get("updatedReplicas", 0) == replicas, f"not all are made: {status}"
+            available = status.get("availableReplicas", 0) == replicas
+            reason = condition(found, "Progressing").get("reason")
+            assert reason == ("NewReplicaSetAvailable" if available else "ReplicaSetUpdated"), f"still at work: {status}"
+            return found
+
+        return eventually(check)
+
     def events(self, reason: str, name: str = "") -> list[Object]:
         """Events of this reason (about the object of this name)."""
         return [
@@ -248,6 +315,11 @@ class Namespace:
 
         return eventually(check, timeout_s)
 
+    def pod_events(self, name: str) -> None:
+        """Wait until what happens to every pod that starts is recorded: events come some time after what they tell of."""
+        for reason in ("Scheduled", "Pulled", "Created", "Started"):
+            self.event(reason, name)
+
     def endpoints(self, service: str) -> dict[str, bool]:
         """The addresses of a Service's EndpointSlices, and whether each is ready."""
         slices = self.list("endpointslices", f"kubernetes.io/service-name={service}")
@@ -259,10 +331,16 @@ class Namespace:
         }
 
     def endpoints_ready(self, service: str, count: int, timeout_s: float = DEFAULT_TIMEOUT_S) -> set[str]:
+        """The ready addresses once there are so many, and the Service's slices (for kube_proxy) and Endpoints (for the API
+        server), which two controllers write, agree on them."""
+
         def check() -> set[str]:
             found = self.endpoints(service)
             ready = {address for address, ready in found.items() if ready}
             assert len(ready) == count, f"service {service} has {found} instead of {count} ready"
+            subsets = (self.find("endpoints", service) or {}).get("subsets") or []
+            older = {address["ip"] for subset in subsets for address in subset.get("addresses") or []}
+            assert older == ready, f"the slices of service {service} have {ready}, its Endpoints {older}"
             return ready
 
         return eventually(check, timeout_s)

@@ -15,6 +15,7 @@ from apiclient.testing import FakeApi, fake_client
 from apimachinery import codec
 from apimachinery.clock import SystemClock
 from apimachinery.kinds import ContainerStatus, Event, Node, Pod
+from apimachinery.resources import PODS
 from kubelet.adapters.cgroupfs import CgroupTree
 from kubelet.adapters.cri import CriRuntime
 from kubelet.adapters.filesystem import NodeFilesystem
@@ -128,6 +129,18 @@ class TestNode:
     def waiting(self, pod: str, name: str = "c") -> str:
         found = self.container(pod, name)
         return found.state.waiting.reason if found is not None and found.state.waiting is not None else ""
+
+    def waited(self, pod: str, name: str = "c") -> list[str]:
+        """All reasons for which the container has ever waited: some are gone sooner than anybody looks."""
+        versions = [plain for _, of, _, plain, _ in self.api._history if of is PODS and plain["metadata"]["name"] == pod]
+        statuses = [each for plain in versions for each in plain.get("status", {}).get("containerStatuses") or []]
+        return [
+            each["state"]["waiting"]["reason"] for each in statuses if each["name"] == name and each["state"].get("waiting")
+        ]
+
+    async def recorded(self, pod: str, *reasons: str) -> None:
+        """Wait until there are events of these reasons: they come some time after what they tell of."""
+        await until(lambda: set(reasons) <= {reason for reason, _ in self.events(pod)}, what=f"events {reasons} of {pod}")
 
     def events(self, pod: str) -> list[tuple[str, str]]:
         """Reasons and messages of a pod's events."""

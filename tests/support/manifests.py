@@ -13,6 +13,7 @@ BUSYBOX = "busybox:1"
 # Has Python with sockets, for what busybox has no program for.
 PYTHON_IMAGE = "registry.local/coxswain/guestbook:1"
 WEB_PORT = 8080
+GO = "/tmp/go"
 
 Object = dict[str, Any]
 
@@ -20,6 +21,11 @@ Object = dict[str, Any]
 def shell(script: str, name: str = "main", **fields: Any) -> Object:
     """A container that runs a shell script, quick to end when told to."""
     return {"name": name, "image": BUSYBOX, "command": ["sh", "-c", script], **fields}
+
+
+def held(script: str) -> str:
+    """The script, which then goes on only once `Namespace.let_go` says so: by then its words can have been read."""
+    return f"{script}; until test -e {GO}; do sleep 0.05; done"
 
 
 def python(script: str, name: str = "main", **fields: Any) -> Object:

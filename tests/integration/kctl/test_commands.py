@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from kctl.rest import RestClient
+
 WEB = """
 apiVersion: v1
 kind: ConfigMap
@@ -70,6 +72,31 @@ def test_apply_keeps_what_others_have_set(kctl: Kctl, namespace: str) -> None:
     kctl("apply", "-n", namespace, "-f", "-", stdin=manifest.replace("busybox:1", "busybox:2"))
     result = kctl("get", "-n", namespace, "deploy", "web", "-o=jsonpath={.spec.replicas} {..image}")
     assert result.out == "5 busybox:2"
+
+
+def test_scale_on_a_condition_looks_again_when_somebody_writes_in_between(
+    kctl: Kctl, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kctl("apply", "-n", namespace, "-f", "-", stdin=WEB)
+    patch, notes = RestClient.patch, iter(range(20))
+
+    def beaten(client: RestClient, path: str, body: Any, *rest: Any) -> Any:
+        patch(client, path.removesuffix("/scale"), {"metadata": {"annotations": {"note": str(next(notes))}}})
+        return patch(client, path, body, *rest)
+
+    def beaten_once(client: RestClient, *rest: Any) -> Any:
+        monkeypatch.setattr(RestClient, "patch", patch)
+        return beaten(client, *rest)
+
+    scale = ("scale", "-n", namespace, "deploy/web", "--current-replicas=2", "--replicas=3")
+    version = kctl("get", "-n", namespace, "deploy", "web", "-o=jsonpath={.metadata.resourceVersion}").out
+    monkeypatch.setattr(RestClient, "patch", beaten)
+    assert "(Conflict)" in kctl(*scale).err, "not for ever"
+    monkeypatch.setattr(RestClient, "patch", beaten_once)
+    assert "(Conflict)" in kctl(*scale, f"--resource-version={version}").err, "a version is meant as it is given"
+    monkeypatch.setattr(RestClient, "patch", beaten_once)
+    assert kctl(*scale).out == "deployment.apps/web scaled\n"
+    assert kctl(*scale).err == "error: Expected replicas to be 2, was 3\n"
 
 
 def test_dry_runs_change_nothing(kctl: Kctl, namespace: str) -> None:
@@ -182,11 +209,19 @@ def test_wrong_calls(kctl: Kctl, namespace: str) -> None:
         assert words in result.err
 
 
-def test_watch_prints_changes(kctl: Kctl, api: Any, namespace: str) -> None:
+def test_watch_prints_changes(kctl: Kctl, api: Any, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make_pod(api, namespace, phase="Pending")
+    watches, stream = threading.Event(), RestClient.stream
+
+    def opened(client: RestClient, *arguments: Any, **options: Any) -> Any:
+        found = stream(client, *arguments, **options)
+        watches.set()
+        return found
+
+    monkeypatch.setattr(RestClient, "stream", opened)
 
     def change() -> None:
-        time.sleep(0.3)
+        watches.wait(10)
         api_client(api).patch(f"{path}/status", {"status": {"phase": "Running"}})
 
     thread = threading.Thread(target=change)
@@ -195,7 +230,7 @@ def test_watch_prints_changes(kctl: Kctl, api: Any, namespace: str) -> None:
     thread.join()
     rows = [line.split()[:4] for line in result.out.splitlines()]
     assert rows == [["EVENT", "NAME", "READY", "STATUS"], ["ADDED", "p", "0/1", "Pending"], ["MODIFIED", "p", "0/1", "Running"]]
-    named = kctl("get", "po", "-n", namespace, "-w", "--output-watch-events", "-o", "name", "--request-timeout=0.2s")
+    named = kctl("get", "po", "-n", namespace, "-w", "--output-watch-events", "-o", "name", "--request-timeout=1s")
     assert named.out == "pod/p\n"  # as kubectl has it: a name has no room for what has happened
 
 
@@ -351,7 +386,7 @@ def test_rollout_and_undo(kctl: Kctl, api: Any, namespace: str) -> None:
         path,
         {"observedGeneration": generation, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 1},
     )
-    waiting = kctl("rollout", "status", "deploy/web", *ns, "--timeout=200ms")
+    waiting = kctl("rollout", "status", "deploy/web", *ns, "--timeout=1s")
     assert waiting.code == 1
     assert "1 of 2 updated replicas are available..." in waiting.out
     api.set_status(path, {"availableReplicas": 2})

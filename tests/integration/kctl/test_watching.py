@@ -14,7 +14,7 @@ from kctl import watching
 from kctl.discovery import ResourceType
 from kctl.errors import StatusError
 from kctl.kubeconfig import Connection
-from kctl.rest import RestClient, StreamTimeoutError
+from kctl.rest import RestClient
 from kctl.targets import Target
 
 CONFIG_MAPS = Target(ResourceType("", "v1", "configmaps", "ConfigMap"), "", "n")
@@ -45,14 +45,14 @@ class Script:
         request.wfile.write(data)
 
 
-def followed(url: str, seconds: float = 0.7) -> list[tuple[str, str]]:
+def followed(url: str, count: int) -> list[tuple[str, str]]:
+    """The first changes."""
     client = RestClient(Connection(url))
     seen: list[tuple[str, str]] = []
-    try:
-        for change in watching.follow(client, CONFIG_MAPS, {}, watching.Deadline(SystemClock(), seconds)):
-            seen.append((change.type, change.object.get("metadata", {}).get("name", "")))
-    except StreamTimeoutError:
-        return seen
+    for change in watching.follow(client, CONFIG_MAPS, {}, watching.Deadline(SystemClock(), 20)):
+        seen.append((change.type, change.object.get("metadata", {}).get("name", "")))
+        if len(seen) == count:
+            return seen
     raise AssertionError("following does not end by itself")
 
 
@@ -61,7 +61,7 @@ def test_a_watch_that_ends_is_followed_by_a_list_that_tells_the_difference(misbe
     script = Script(
         [[item("a", 1), item("b", 2)], [item("b", 3), item("c", 4)]], [[("MODIFIED", item("a", 3)), ("BOOKMARK", bookmark)]]
     )
-    seen = followed(misbehaving(script))
+    seen = followed(misbehaving(script), 9)
     assert seen[:7] == [
         ("ADDED", "a"), ("ADDED", "b"), ("SYNCED", ""), ("MODIFIED", "a"), ("DELETED", "a"), ("MODIFIED", "b"), ("ADDED", "c"),
     ]  # fmt: skip
@@ -70,7 +70,7 @@ def test_a_watch_that_ends_is_followed_by_a_list_that_tells_the_difference(misbe
 
 def test_a_revision_that_is_too_old_leads_to_a_new_list(misbehaving: Callable[..., str]) -> None:
     gone = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}
-    seen = followed(misbehaving(Script([[item("a", 1)]], [[("ERROR", gone)]])))
+    seen = followed(misbehaving(Script([[item("a", 1)]], [[("ERROR", gone)]])), 4)
     assert seen[:4] == [("ADDED", "a"), ("SYNCED", ""), ("MODIFIED", "a"), ("SYNCED", "")]
 
 

@@ -94,18 +94,23 @@ def test_logs(on_node: OnNode) -> None:
         )
         await node.phase("p", "Running")
         async with door(node) as stub:
-            await asyncio.sleep(0.3)
-            assert (await logs(stub, "p")).startswith("line 1\nline 2\n")
+            whole = "".join(f"line {n}\n" for n in range(1, 6)) + "oops\n"
+
+            async def all_is_there() -> bool:
+                return await logs(stub, "p") == whole
+
+            await eventually(all_is_there, what="the log")
             assert await logs(stub, "p", tail_lines=2) == "line 5\noops\n"
             assert await logs(stub, "p", tail_lines=0) == ""
             assert await logs(stub, "p", limit_bytes=9) == "line 1\nli"
             stamped = (await logs(stub, "p", timestamps=True, tail_lines=1)).split(" ", 1)
             assert stamped[1] == "oops\n"
             assert await logs(stub, "p", since_time="2999-01-01T00:00:00Z") == ""
-            following = asyncio.create_task(logs(stub, "p", follow=True, tail_lines=1))
-            await asyncio.sleep(0.2)
-            await node.output("p", "touch", "/go")
-            assert await asyncio.wait_for(following, 5) == "oops\nend\n"
+            async with asyncio.timeout(20):
+                following = aiter(stub.Logs(pb.LogsRequest(container=named("p"), follow=True, tail_lines=1)))
+                seen = (await anext(following)).data
+                await node.output("p", "touch", "/go")
+                assert seen + b"".join([chunk.data async for chunk in following]) == b"oops\nend\n"
             with pytest.raises(grpc.aio.AioRpcError, match="previous terminated container"):
                 await logs(stub, "p", previous=True)
             with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -119,8 +124,8 @@ def test_logs(on_node: OnNode) -> None:
 def test_log_that_is_a_link_serves_nothing(on_node: OnNode) -> None:
     async def scenario(node: TestNode) -> None:
         await node.create("p")
-        await node.phase("p", "Running")
-        (log,) = node.logs.rglob("0.log")
+        pod = await node.phase("p", "Running")
+        (log,) = (node.logs / f"default_p_{pod.metadata.uid}").rglob("0.log")
         log.unlink()
         log.symlink_to("/etc/passwd")
         async with door(node) as stub:

@@ -108,6 +108,7 @@ def test_a_target_that_does_not_run(on_node: OnNode) -> None:
         await until(lambda: (each := node.container("p", "gone")) is not None and each.state.terminated is not None)
         await add(node, "e", targetContainerName="gone")
         await until(lambda: node.waiting("p", "e") == "CreateContainerConfigError", show=lambda: node.pod("p"))
+        await node.recorded("p", "Failed")
         assert ("Failed", "Error: unable to find target container gone") in node.events("p")
         assert running(node, "c")
 

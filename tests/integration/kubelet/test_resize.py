@@ -103,6 +103,7 @@ def test_by_restart_where_the_policy_says_so(on_node: OnNode) -> None:
         assert status is not None
         assert status.restart_count == 1
         assert await own_limits(node, "p") == (100_000, 128 << 20)
+        await node.recorded("p", "Killing")
         assert ("Killing", "Container c resize requires restart") in node.events("p")
         assert (again := node.container("p", "other")) is not None
         assert other is not None
