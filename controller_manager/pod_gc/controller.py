@@ -67,16 +67,17 @@ class PodGcController(Controller):
 
     async def _of_node(self, name: str) -> Sequence[core.Removal]:
         """What to remove of the pods that are bound to a node; asks for another look at one in quarantine."""
-        node, now = self._nodes.get(name), self._clock.monotonic()
-        if node is not None:
-            self._missing_since.pop(name, None)
-        else:
+        if self._nodes.get(name) is None:
+            now = self._clock.monotonic()
             wait_s = self._missing_since.setdefault(name, now) + QUARANTINE_S - now
             if wait_s > EARLY_S:
                 self.queue.add_after(NODE_KEY + name, wait_s)
                 return ()
             if await self._exists(name):
                 return ()  # only the cache does not have it
+        node = self._nodes.get(name)  # which may have come meanwhile
+        if node is not None:
+            self._missing_since.pop(name, None)
         return core.plan(self._pods.by_index(NODE, name), node)
 
     async def _exists(self, name: str) -> bool:
