@@ -176,16 +176,21 @@ def starting_managers(
     if given is live or list(given) == list(live):
         return list(live)
     try:
-        return [_normal_entry(entry) for entry in given]
+        return [_normal_entry(entry, live) for entry in given]
     except ValueError:
         return list(live)
 
 
-def _normal_entry(entry: ManagedFieldsEntry) -> ManagedFieldsEntry:
+def _normal_entry(entry: ManagedFieldsEntry, live: Sequence[ManagedFieldsEntry]) -> ManagedFieldsEntry:
     if entry.operation not in (APPLY, UPDATE):
         raise ValueError(f"{entry.operation!r} is no operation of a field manager")
-    fields = FieldSet.decode(entry.fields_v1) if entry.fields_v1 is not None else NO_FIELDS
-    return msgspec.structs.replace(entry, fields_type=FIELDS_TYPE, fields_v1=fields.encode())
+    # mostly a client sends back what it has got, and that is in normal spelling
+    fields_v1 = next(
+        (each.fields_v1 for each in live if each.fields_v1 is not None and each.fields_v1 == entry.fields_v1), None
+    )
+    if fields_v1 is None:
+        fields_v1 = (FieldSet.decode(entry.fields_v1) if entry.fields_v1 is not None else NO_FIELDS).encode()
+    return msgspec.structs.replace(entry, fields_type=FIELDS_TYPE, fields_v1=fields_v1)
 
 
 def keep_times(before: Sequence[ManagedFieldsEntry], after: list[ManagedFieldsEntry]) -> list[ManagedFieldsEntry]:

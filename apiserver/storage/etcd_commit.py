@@ -51,7 +51,7 @@ from apiserver.storage.port import (
 IN_FLIGHT_MAX = 3
 CROWD = 3
 ENOUGH = 32
-SPACING_S = 0.004
+SPACING_S = 0.006
 BYTES_MAX = 1_000_000
 QUEUE_MAX = 20_000
 WRITE_DEADLINE_S = 10.0
