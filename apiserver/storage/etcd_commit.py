@@ -2,9 +2,8 @@
 
 Model. `submit` queues a write and waits for its outcome. At most `IN_FLIGHT_MAX` transactions are under way; what gathers
 meanwhile goes with the next one, up to `WRITES_MAX` writes and `BYTES_MAX` bytes, so a lone writer waits for nobody and 64
-writers cost little more than one. Behind a crowd the next transaction leaves a little later than it could, unless enough wait
-for it: a transaction costs as much as several writes in it, and writers that come back one by one would make one for every few.
-Within a transaction no write touches the key or a guard of another, so each stands by itself.
+writers cost little more than one. Within a transaction no write touches the key or a guard of another, so each stands
+by itself.
 
 An answer settles every write of its transaction. When there is no answer (the member died, the deadline passed) the
 transaction may have been applied. It is sent again with its writes marked uncertain: a compare-and-swap applies at most once,
@@ -49,9 +48,6 @@ from apiserver.storage.port import (
 )
 
 IN_FLIGHT_MAX = 3
-CROWD = 3
-ENOUGH = 32
-SPACING_S = 0.006
 BYTES_MAX = 1_000_000
 QUEUE_MAX = 20_000
 WRITE_DEADLINE_S = 10.0
@@ -87,8 +83,6 @@ class Committer:
         self._queue: list[_Pending] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._flush_due = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._not_before = 0.0
         self._closed = False
 
     def submit(self, write: Write) -> asyncio.Future[Outcome]:
@@ -114,27 +108,15 @@ class Committer:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _schedule(self) -> None:
-        """Have the queue looked at: once the writes of this round of the loop are in it, or when the time for it has come."""
-        if self._flush_due or len(self._tasks) >= IN_FLIGHT_MAX:
-            return
-        loop = asyncio.get_running_loop()
-        wait_s = self._not_before - loop.time()
-        if wait_s <= 0 or len(self._queue) >= ENOUGH:
+        if not self._flush_due and len(self._tasks) < IN_FLIGHT_MAX:
             self._flush_due = True
-            loop.call_soon(self._flush)
-        elif self._timer is None:
-            self._timer = loop.call_later(wait_s, self._flush)
+            asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
         self._flush_due = False
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        loop = asyncio.get_running_loop()
         while self._queue and len(self._tasks) < IN_FLIGHT_MAX:
             group = self._take_group()
-            self._not_before = loop.time() + SPACING_S if len(group) >= CROWD else 0.0
-            task = loop.create_task(self._carry(group), name="etcd/commit")
+            task = asyncio.get_running_loop().create_task(self._carry(group), name="etcd/commit")
             self._tasks.add(task)
             task.add_done_callback(self._finished)
 
