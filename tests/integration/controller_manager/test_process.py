@@ -19,8 +19,6 @@ from apimachinery.kinds import Deployment, Lease, Namespace, Pod, ServiceAccount
 from tests.support.apiserver import RunningServer, real_api_server
 
 ROOT = Path(__file__).resolve().parents[3]
-TIMEOUT_S = 20.0
-LEASE_S = 4
 
 
 class Manager:
@@ -37,8 +35,7 @@ class Manager:
             apiVersion: coxswain.dev/v1
             kind: ControllerManagerConfiguration
             client: {{endpoints: ["{server.grpc_endpoint}"], caFile: {server.ca.ca}, certFile: {cert}, keyFile: {key}}}
-            leaderElection:
-              {{identity: {name}, leaseDurationSeconds: {LEASE_S}, renewDeadlineSeconds: 3, retryPeriodSeconds: 0.3}}
+            leaderElection: {{identity: {name}, leaseDurationSeconds: 2, renewDeadlineSeconds: 1.5, retryPeriodSeconds: 0.3}}
             health: {{port: {self.health_port}}}
             """
         )
@@ -75,11 +72,12 @@ class Manager:
             return str(answer.read().decode())
 
 
-async def eventually(condition: Callable[[], Awaitable[Any]], timeout_s: float = TIMEOUT_S) -> None:
+async def eventually(condition: Callable[[], Awaitable[Any]], timeout_s: float) -> float:
     began = time.monotonic()
     while not await condition():
         assert time.monotonic() - began < timeout_s, "too late"
         await asyncio.sleep(0.02)
+    return time.monotonic() - began
 
 
 async def test_ready_works_stops_in_order_and_is_replaced_when_killed(tmp_path: Path) -> None:
@@ -93,7 +91,7 @@ async def test_ready_works_stops_in_order_and_is_replaced_when_killed(tmp_path: 
                 leases = (await client.list(Lease, "kube-system")).items
                 return any(each.spec.holder_identity == name for each in leases)
 
-            await eventually(lambda: leads("first"))
+            await eventually(lambda: leads("first"), 5)
             await second.start()  # ready although it stands by
             assert await asyncio.to_thread(first.get, "/healthz") == "ok"
             assert "workqueue_depth" in await asyncio.to_thread(first.get, "/metrics")
@@ -103,10 +101,10 @@ async def test_ready_works_stops_in_order_and_is_replaced_when_killed(tmp_path: 
             async def account() -> bool:
                 return bool((await client.list(ServiceAccount, "team")).items)
 
-            await eventually(account)
+            assert await eventually(account, 5) < 1.0
 
             assert await first.end(signal.SIGTERM) == 0
-            await eventually(lambda: leads("second"), LEASE_S - 1)  # the lease was given up, and need not run out
+            await eventually(lambda: leads("second"), 2)
 
             template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i:1"}]}}
             spec = {"replicas": 30, "selector": {"matchLabels": {"a": "b"}}, "template": template}
@@ -115,7 +113,8 @@ async def test_ready_works_stops_in_order_and_is_replaced_when_killed(tmp_path: 
             async def pods() -> bool:
                 return len((await client.list(Pod, "team")).items) == 30
 
-            await eventually(pods)
+            took_s = await eventually(pods, 5)
+            assert took_s < 3
 
             await second.end(signal.SIGKILL)
             await client.patch(Deployment, "web", "team", patch={"spec": {"replicas": 31}})
@@ -124,7 +123,7 @@ async def test_ready_works_stops_in_order_and_is_replaced_when_killed(tmp_path: 
             async def one_more() -> bool:
                 return len((await client.list(Pod, "team")).items) == 31
 
-            await eventually(one_more)
+            await eventually(one_more, 6)
             assert await first.end(signal.SIGTERM) == 0
         finally:
             for manager in (first, second):
