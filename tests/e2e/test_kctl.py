@@ -568,7 +568,7 @@ def test_delete_of_what_takes_its_time(ns: Namespace) -> None:
     began = time.monotonic()
     late = ns.kctl("delete", "pod", "deaf", "--timeout=1s", check=False)
     assert (late.returncode, late.stderr) == (1, "error: timed out waiting for the condition on pods/deaf\n")
-    assert 1 <= time.monotonic() - began < 30  # much less than the pod takes
+    assert 1 <= time.monotonic() - began < 3.5
     assert "deletionTimestamp" in ns.get("pods", "deaf")["metadata"]
     assert ns.kctl("delete", "pod", "deaf", "--grace-period=1").returncode == 0
     assert ns.find("pods", "deaf") is None

@@ -147,7 +147,7 @@ def test_always_restarts_a_success_too_and_backs_off(ns: Namespace) -> None:
     again = ns.pod_where("crashing", lambda pod: container_status(pod)["restartCount"] >= 2, "restarted twice", 30)
     assert container_status(again)["restartCount"] == 2
     ended = parse_time(container_status(waiting)["lastState"]["terminated"]["finishedAt"])
-    assert 9 <= (_started(again) - ended).total_seconds() <= 20  # 10 s from the second end; the times are whole seconds
+    assert 9 <= (_started(again) - ended).total_seconds() <= 15  # 10 s from the second end; the times are whole seconds
 
 
 def _started(found: dict[str, Any]) -> datetime:
@@ -237,7 +237,7 @@ def test_sigterm_is_handled_and_its_output_kept_until_the_end(ns: Namespace) -> 
     with ns.recorded("pods") as recorder:
         began = time.monotonic()
         ns.kctl("delete", "pod", "polite")
-        assert time.monotonic() - began < 15  # its grace period is not waited for
+        assert time.monotonic() - began < 5
         gone = recorder.wait(lambda type_, each: type_ == "DELETED", "the pod's end")
     state = container_status(gone)["state"]["terminated"]
     assert (state["exitCode"], gone["status"]["phase"]) == (0, "Succeeded")
@@ -249,7 +249,7 @@ def test_a_deaf_container_is_killed_after_its_grace_period(ns: Namespace) -> Non
     with ns.recorded("pods") as recorder:
         began = time.monotonic()
         ns.kctl("delete", "pod", "deaf")
-        assert 2 <= time.monotonic() - began < 20
+        assert 2 <= time.monotonic() - began < 6
         gone = recorder.wait(lambda type_, each: type_ == "DELETED", "the pod's end")
     assert container_status(gone)["state"]["terminated"]["exitCode"] == 137
 
@@ -263,7 +263,7 @@ def test_grace_period_of_a_deletion_overrides_the_pods(ns: Namespace) -> None:
     assert "Terminating" in ns.kctl("get", "pod", "deaf").stdout
     began = time.monotonic()
     ns.kctl("delete", "pod", "deaf", "--grace-period=1")
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 5
     ns.gone("pods", "deaf")
 
 
